@@ -1,0 +1,291 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From a plan to the kernel: apply, wait for drains, read again, prove it; or lead back.
+
+Private to linux.lvs: may change in any release.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Callable, ContextManager, Iterable, Sequence
+
+from ._desired import Awaited, Desired, drain_kinds, drain_warnings, drained_first
+from ._errors import Conflict, LvsError, Refused, Unsettled
+from ._ipvsadm import command
+from ._model import CONNECTION_KINDS, Connections, Service, Table
+from ._netlink import Kernel
+from ._options import DrainSpec
+from ._plan import Operation, led_back, make_plan
+
+ATTEMPTS = 5  # to settle a table on which somebody else works too
+DRAIN_POLL = 0.5  # s
+DRAIN_REPORT = 30.0  # s between two lines in the log about a wait
+
+
+@dataclass(frozen=True)
+class Drained:
+    """How the wait for one server's connections ended."""
+
+    entry: Awaited
+    service: Service
+    seconds: float
+    left: Connections
+    kinds: tuple[str, ...]  # that were waited for
+    finished: bool  # none of them is left, seen twice (once when there was no time to wait)
+
+
+@dataclass
+class Outcome:
+    """What a run found, did and left."""
+
+    before: Table
+    after: Table
+    operations: tuple[Operation, ...] = ()
+    drains: tuple[Drained, ...] = ()
+    warnings: tuple[str, ...] = ()
+    failure: str | None = None  # connections that had to end have not; everything else is done
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run is to do, and how it reaches the world.
+
+    ``desire`` is asked again whenever the table was read again: it holds what the user wrote, not what the table
+    was. ``lock`` keeps other runs away, ``log`` takes a line for the system log, ``netns`` is for command lines.
+    """
+
+    read: Callable[[], Table]
+    desire: Callable[[Table], Desired]
+    drain: DrainSpec
+    templates_expire: Callable[[], bool]
+    lock: Callable[[], ContextManager[None]]
+    log: Callable[[str], None]
+    netns: str | None = None
+
+
+def predict(task: Task) -> Outcome:
+    """What a run would do; nothing is changed, written or waited for."""
+    before = task.read()
+    desired = task.desire(before)
+    middle, awaited = _passed_through(task, before, desired)
+    operations = make_plan(before, middle) + make_plan(middle, desired.table)
+    return Outcome(before, desired.table, operations, warnings=_warnings(task, before, desired, awaited))
+
+
+def converge(kernel: Kernel, task: Task) -> Outcome:
+    """Makes the table so, and proves it.
+
+    1. read the table, ask what is desired of it, plan
+    2. apply what comes before a drain; read again until nothing is left to do
+    3. give the lock back and wait for connections to end, all servers together
+    4. lock, read, ask and plan again; if somebody gave weight to what is drained, take it away and wait again
+    5. apply the removals; read again until nothing is left to do
+
+    What a rival changes meanwhile is met by reading and deciding again. Raises Refused, after leading back what
+    this run did, and other errors, which say what was done.
+    """
+    run = _Run(kernel, task)
+    try:
+        with task.lock():
+            before = run.snapshot = task.read()
+            desired = task.desire(before)
+            awaited = _passed_through(task, before, desired)[1]
+            table = run.settle(before, run.before_removals)
+        drains: tuple[Drained, ...] = ()
+        if awaited:
+            table, drains = _drain(run, table, awaited)
+    except LvsError as error:
+        error.done = tuple(command(operation, task.netns) for operation in run.journal)
+        raise
+    return Outcome(
+        before,
+        table,
+        tuple(run.journal),
+        drains,
+        _warnings(task, before, desired, awaited),
+        _failure(drains, task) if desired.awaited and task.drain.timeout else None,
+    )
+
+
+def _drain(run: _Run, table: Table, awaited: tuple[Awaited, ...]) -> tuple[Table, tuple[Drained, ...]]:
+    task, begin = run.task, time.monotonic()
+    while True:
+        drains = wait_for(run.kernel, table, awaited, task, begin)
+        with task.lock():
+            table = task.read()
+            still = _passed_through(task, table, task.desire(table))[1]
+            reopened = {(key, server) for key, server in still if table[key].servers[server].weight > 0}
+            if not reopened or time.monotonic() - begin >= task.drain.timeout:
+                table = run.settle(table, lambda table: task.desire(table).table)
+                return table, tuple(
+                    replace(drained, finished=drained.finished and drained.entry not in reopened) for drained in drains
+                )
+            task.log(f"somebody gave weight to what is drained, draining again: {_listed_entries(reopened)}")
+            table = run.settle(table, run.before_removals)
+        awaited = tuple(dict.fromkeys(awaited + still))
+
+
+def _passed_through(task: Task, table: Table, desired: Desired) -> tuple[Table, tuple[Awaited, ...]]:
+    """The table before the removals, and the servers to wait for then."""
+    if not task.drain.timeout:
+        return desired.table, desired.awaited
+    middle, going = drained_first(table, desired.table)
+    return (middle if going else desired.table), desired.awaited + going
+
+
+def _warnings(task: Task, table: Table, desired: Desired, awaited: Sequence[Awaited]) -> tuple[str, ...]:
+    services = dict.fromkeys(service for service, _server in awaited)
+    return desired.warnings + tuple(
+        warning for key in services for warning in drain_warnings(table[key].service, task.templates_expire())
+    )
+
+
+@dataclass
+class _Run:
+    kernel: Kernel
+    task: Task
+    snapshot: Table = field(default_factory=dict)
+    journal: list[Operation] = field(default_factory=list)
+    met_rival: bool = False
+
+    def before_removals(self, table: Table) -> Table:
+        """The target of what comes before a wait."""
+        return _passed_through(self.task, table, self.task.desire(table))[0]
+
+    def settle(self, table: Table, target: Callable[[Table], Table]) -> Table:
+        """Applies what leads to the target until a reading shows that nothing is left to do."""
+        for _attempt in range(ATTEMPTS):
+            plan = make_plan(table, target(table))
+            if not plan:
+                return table
+            self._apply(plan)
+            table = self.task.read()
+        left = make_plan(table, target(table))
+        if not left:
+            return table
+        cause = "another process keeps changing the table"
+        if not self.met_rival:
+            cause += ", or the kernel takes but does not keep what was asked for (is it older than that attribute?)"
+        raise Unsettled(f"after {ATTEMPTS} attempts the kernel still differs: {cause}; left to do: {_listed(left)}")
+
+    def _apply(self, plan: Sequence[Operation]) -> None:
+        for operation in plan:
+            try:
+                self.kernel.apply(operation)
+            except Conflict as conflict:
+                self.met_rival = True
+                self.task.log(f"somebody else changes the table, reading it again: {conflict}")
+                return
+            except Refused as error:
+                raise Refused(f"{error}; {self._lead_back()}") from None
+            self.journal.append(operation)
+            self.task.log(command(operation, self.task.netns))
+
+    def _lead_back(self) -> str:
+        """Undoes what this run did; returns how that went, in words."""
+        if not self.journal:
+            return "nothing was changed"
+        journal, self.journal = self.journal, []
+        done = _listed(journal)
+        try:
+            now = self.task.read()
+            target, foreign = led_back(now, self.snapshot, journal)
+            for operation in make_plan(now, target):
+                self.kernel.apply(operation)
+                self.task.log(f"leading back: {command(operation, self.task.netns)}")
+            left = make_plan(self.task.read(), target)
+        except LvsError as error:
+            return f"done before: {done}; leading it back failed: {error}"
+        report = f"done before and led back: {done}"
+        if foreign:
+            report += f"; left as somebody else changed it meanwhile: {', '.join(foreign)}"
+        return f"{report}; still different: {_listed(left)}" if left else report
+
+
+def wait_for(kernel: Kernel, table: Table, awaited: Sequence[Awaited], task: Task, begin: float) -> tuple[Drained, ...]:
+    """Waits for all these servers together until none has connections left, or the time since ``begin`` is over.
+
+    None left must be seen twice, as a client may be between two connections; with no time to wait one look is all
+    there is. A server or service that vanishes meanwhile has none left.
+    """
+    expire = task.templates_expire()
+    kinds = {
+        entry: drain_kinds(table[entry[0]].service, task.drain.wait_for, expire)
+        for entry in awaited
+        if entry[0] in table
+    }
+    reported = begin
+    ended: set[Awaited] = set()
+    done: dict[Awaited, Drained] = {}
+    while True:
+        now = time.monotonic()
+        over = now - begin >= task.drain.timeout
+        left = _connections(kernel, [entry for entry in kinds if entry not in done])
+        for entry, connections in left.items():
+            empty = _none_left(connections, kinds[entry])
+            finished = empty and (entry in ended or not task.drain.timeout)
+            if finished or (over and not empty):
+                service, seconds = table[entry[0]].service, round(now - begin, 1)
+                done[entry] = Drained(entry, service, seconds, connections, kinds[entry], finished)
+            (ended.add if empty else ended.discard)(entry)
+        if len(done) == len(kinds):
+            return tuple(done[entry] for entry in kinds)
+        if now - reported >= DRAIN_REPORT:
+            reported = now
+            task.log(f"draining since {now - begin:.0f} s: {_listed_left(left)}")
+        # one look more after the end, for those that had none left for the first time
+        time.sleep(DRAIN_POLL if over else min(DRAIN_POLL, begin + task.drain.timeout - now))
+
+
+def _connections(kernel: Kernel, entries: Sequence[Awaited]) -> dict[Awaited, Connections]:
+    services = {service: kernel.connections(service) for service in {service for service, _server in entries}}
+    return {(service, server): services[service].get(server, Connections()) for service, server in entries}
+
+
+def _none_left(connections: Connections, kinds: Sequence[str]) -> bool:
+    return all(getattr(connections, kind) == 0 for kind in kinds)
+
+
+def _failure(drains: Sequence[Drained], task: Task) -> str | None:
+    unfinished = [drained for drained in drains if not drained.finished]
+    if not unfinished:
+        return None
+    return (
+        f"not drained after {task.drain.timeout} s (weight is 0, new connections go elsewhere):"
+        f" {_listed_left({drained.entry: drained.left for drained in unfinished})}."
+        f" {_why_not(unfinished, task.templates_expire())}"
+    )
+
+
+def _why_not(drains: Sequence[Drained], templates_expire: bool) -> str:
+    """Why connections may outlast a drain: the kernel's time-outs (ip_vs_proto_tcp.c and its like)."""
+    kinds = {kind for drained in drains for kind in drained.kinds if getattr(drained.left, kind)}
+    reasons = []
+    if "active" in kinds:
+        reasons.append("Active ones end when client or server close them; peers that vanished stay up to 900 s")
+    if "inactive" in kinds:
+        reasons.append("Inactive ones end by time-out: UDP 300 s after its last packet, closed TCP after up to 120 s")
+    if "persistent" in kinds:
+        reasons.append(
+            f"Persistent ones end {drains[0].service.persistence_timeout} s after the client's last connection"
+            + ("" if templates_expire else ", and net.ipv4.vs.expire_quiescent_template 0 lets known clients come back")
+        )
+    return ". ".join(reasons) + "."
+
+
+def _listed(operations: Sequence[Operation]) -> str:
+    return ", ".join(map(str, operations)) or "nothing"
+
+
+def _listed_entries(entries: Iterable[Awaited]) -> str:
+    return ", ".join(sorted(f"{service} -> {server}" for service, server in entries))
+
+
+def _listed_left(left: dict[Awaited, Connections]) -> str:
+    return ", ".join(
+        f"{service} -> {server} has " + ", ".join(f"{getattr(connections, kind)} {kind}" for kind in CONNECTION_KINDS)
+        for (service, server), connections in left.items()
+    )

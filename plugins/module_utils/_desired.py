@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was asked for, on top of what the kernel has: the table as it should be.
+
+Private to linux.lvs: may change in any release.
+
+Options that were left out keep what an entry has. Options that depend on another follow it: what a new scheduler
+does not know is dropped, and so are the netmask and engine of a service that is no longer persistent and the
+tunnel options of a server that leaves its tunnel. Entries that would not change are never refused, whatever the
+kernel holds; about such a warning is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Mapping, Sequence, Tuple
+
+from ._address import host_netmask
+from ._errors import InvalidInput
+from ._model import (
+    FLAG_NAMES,
+    Entry,
+    Server,
+    ServerKey,
+    Service,
+    ServiceKey,
+    Table,
+    flag_bits,
+    kept_flags,
+    server_problems,
+    service_problems,
+    sorted_keys,
+)
+from ._options import DrainSpec, ServerSpec, ServiceSpec
+
+Awaited = Tuple[ServiceKey, ServerKey]
+
+
+@dataclass(frozen=True)
+class Desired:
+    """The table as it should be, the servers whose connections should end, and what the user should know."""
+
+    table: Table
+    awaited: tuple[Awaited, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def merge_service(spec: ServiceSpec, current: Service | None, path: str = "") -> Service:
+    """The service with what was given, everything else kept. Raises InvalidInput."""
+    base = current or Service(key=spec.key)
+    values: dict[str, Any] = dict(spec.given)
+    scheduler = values.setdefault("scheduler", base.scheduler)
+    if "scheduler_flags" in values:
+        try:
+            values["scheduler_flags"] = flag_bits(scheduler, values["scheduler_flags"])
+        except ValueError as error:
+            raise InvalidInput([f"{path}scheduler_flags: {error}"]) from None
+    else:
+        values["scheduler_flags"] = kept_flags(base.scheduler, scheduler, base.scheduler_flags)
+    if values.setdefault("persistence_timeout", base.persistence_timeout) is None:
+        if base.persistence_timeout is not None:
+            values.setdefault("persistence_engine", "")
+        values.setdefault("persistence_netmask", None)
+    else:
+        values.setdefault("persistence_netmask", base.persistence_netmask or host_netmask(spec.key.family))
+    merged = replace(base, **values)
+    _refuse(service_problems(merged), changed=merged != current, path=path)
+    return merged
+
+
+def merge_server(spec: ServerSpec, service: ServiceKey, current: Server | None, path: str = "") -> Server:
+    """The server with what was given, everything else kept. Raises InvalidInput."""
+    base = current or Server(key=spec.key(service))
+    values: dict[str, Any] = dict(spec.given)
+    tunnel = values.setdefault("forwarding", base.forwarding) == "tunnel"
+    values.setdefault("tunnel_type", (base.tunnel_type or "ipip") if tunnel else None)
+    kind = values["tunnel_type"] if tunnel else None
+    values.setdefault("tunnel_port", base.tunnel_port if kind == "gue" else None)
+    values.setdefault("tunnel_checksum", _kept_checksum(kind, base.tunnel_checksum))
+    merged = replace(base, **values)
+    _refuse(server_problems(service, merged), changed=merged != current, path=path)
+    return merged
+
+
+def _kept_checksum(tunnel_type: str | None, checksum: str | None) -> str | None:
+    if tunnel_type not in ("gue", "gre"):
+        return None
+    return "none" if checksum is None or (tunnel_type == "gre" and checksum == "remcsum") else checksum
+
+
+def _refuse(problems: Sequence[str], changed: bool, path: str) -> None:
+    if changed and problems:
+        raise InvalidInput([f"{path}{problem}" for problem in problems])
+
+
+def with_service(table: Table, spec: ServiceSpec) -> Desired:
+    """The table with this service present."""
+    current = table.get(spec.key)
+    merged = merge_service(spec, current.service if current else None)
+    entry = Entry(merged, current.servers if current else {})
+    warnings = _oddities(service_problems(merged), str(spec.key)) + _one_packet_warning(entry)
+    return Desired({**table, spec.key: entry}, warnings=warnings)
+
+
+def without_service(table: Table, key: ServiceKey) -> Desired:
+    """The table with this service absent."""
+    return Desired({other: entry for other, entry in table.items() if other != key})
+
+
+def with_server(table: Table, service: ServiceKey, spec: ServerSpec, assume_service: bool = False) -> Desired:
+    """The table with this server present.
+
+    Raises InvalidInput when its service does not exist, unless that is to be assumed (check mode, where an
+    earlier task would have created it).
+    """
+    entry = table.get(service)
+    warnings: tuple[str, ...] = ()
+    if entry is None:
+        if not assume_service:
+            raise InvalidInput([f"service: {service} does not exist; create it first (linux.lvs.ipvs_service)"])
+        warnings = (f"service: {service} does not exist; assuming that an earlier task creates it in a real run",)
+        entry = Entry(Service(key=service), {})
+    key = spec.key(service)
+    merged = merge_server(spec, service, entry.servers.get(key))
+    changed = Entry(entry.service, {**entry.servers, key: merged})
+    warnings += _oddities(server_problems(service, merged), f"{service} -> {key}")
+    if merged.forwarding == "nat":
+        warnings += _one_packet_warning(changed)
+    return Desired({**table, service: changed}, warnings=warnings)
+
+
+def without_server(table: Table, service: ServiceKey, server: ServerKey, drain: DrainSpec) -> Desired:
+    """The table with this server absent. Raises InvalidInput when too few others would be left."""
+    entry = table.get(service)
+    if entry is None or server not in entry.servers:
+        return Desired(table)
+    _keep_active(entry, server, drain.minimum_active, "remove")
+    servers = {key: other for key, other in entry.servers.items() if key != server}
+    return Desired({**table, service: Entry(entry.service, servers)})
+
+
+def with_drained_server(table: Table, service: ServiceKey, spec: ServerSpec, drain: DrainSpec) -> Desired:
+    """The table with this server at weight 0, if it exists. Raises InvalidInput as without_server does."""
+    entry = table.get(service)
+    key = spec.key(service)
+    if entry is None or key not in entry.servers:
+        return Desired(table)
+    if entry.servers[key].weight > 0:
+        _keep_active(entry, key, drain.minimum_active, "drain")
+    if spec.given:
+        desired = with_server(table, service, replace(spec, given={**spec.given, "weight": 0}))
+        return replace(desired, awaited=((service, key),))
+    # whatever else the kernel holds of it: taking a server out of service must always be possible
+    servers = {**entry.servers, key: replace(entry.servers[key], weight=0)}
+    return Desired({**table, service: Entry(entry.service, servers)}, awaited=((service, key),))
+
+
+def _keep_active(entry: Entry, server: ServerKey, minimum: int, verb: str) -> None:
+    left = sum(1 for key, other in entry.servers.items() if key != server and other.weight > 0)
+    if left < minimum:
+        raise InvalidInput(
+            [
+                f"minimum_active: refused to {verb} {server}: {left} other servers of {entry.service.key} have a"
+                f" weight above 0, and {minimum} must be left"
+            ]
+        )
+
+
+def _oddities(problems: Sequence[str], entry: str) -> tuple[str, ...]:
+    return tuple(f"{entry}: the kernel holds it so, left as it is: {problem}" for problem in problems)
+
+
+def _one_packet_warning(entry: Entry) -> tuple[str, ...]:
+    nat = [str(key) for key, server in entry.servers.items() if server.forwarding == "nat"]
+    if not entry.service.one_packet or not nat:
+        return ()
+    return (
+        f"one_packet: replies of masqueraded servers ({', '.join(sorted(nat))}) leave with the server's own"
+        f" address instead of {entry.service.key}'s; use forwarding direct or tunnel",
+    )
+
+
+def drained_first(current: Table, desired: Table) -> tuple[Table, tuple[Awaited, ...]]:
+    """The table to pass through on the way to ``desired``: what will be removed is still there, at weight 0.
+
+    Also returns the servers that will be removed, whose connections are to be awaited in between.
+    """
+    table: Table = dict(desired)
+    awaited: list[Awaited] = []
+    for key in sorted_keys(current):
+        entry = current[key]
+        kept = desired[key].servers if key in desired else {}
+        going = {name: replace(server, weight=0) for name, server in entry.servers.items() if name not in kept}
+        if going:
+            table[key] = Entry(desired[key].service if key in desired else entry.service, {**kept, **going})
+            awaited.extend((key, name) for name in sorted_keys(going))
+        elif key not in desired:
+            table[key] = entry
+    return table, tuple(awaited)
+
+
+def drain_kinds(service: Service, wait_for: tuple[str, ...] | None, templates_expire: bool) -> tuple[str, ...]:
+    """Which connections to wait for.
+
+    The kernel counts UDP as inactive always; packets of a mark may be of any protocol. While templates do not
+    expire (``net.ipv4.vs.expire_quiescent_template`` 0), persistent clients come back to a server with weight 0.
+    """
+    if wait_for is not None:
+        return wait_for
+    kinds: Mapping[str | None, tuple[str, ...]] = {"udp": ("inactive",), None: ("active", "inactive")}
+    persistent = service.persistence_timeout is not None and not templates_expire
+    return kinds.get(service.key.protocol, ("active",)) + (("persistent",) if persistent else ())
+
+
+def drain_warnings(service: Service, templates_expire: bool) -> tuple[str, ...]:
+    """What a drain of this service's servers does to clients, or can't do."""
+    warnings = []
+    if service.persistence_timeout is not None and not templates_expire:
+        warnings.append(
+            f"{service.key} is persistent and net.ipv4.vs.expire_quiescent_template is 0: known clients keep coming"
+            " to a server with weight 0 until their persistence ends; set the sysctl to 1 to move them"
+        )
+    refusing = service.scheduler in FLAG_NAMES and 1 not in service.scheduler_flags
+    if refusing or service.scheduler == "dh":
+        without = f" without {FLAG_NAMES[service.scheduler][1]}" if refusing else ""
+        warnings.append(
+            f"{service.key} uses scheduler {service.scheduler}{without}: clients whose server is drained are refused"
+            " instead of sent to another one"
+        )
+    return tuple(warnings)

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The closed set of errors of this collection.
+
+Private to linux.lvs: may change in any release.
+"""
+
+from __future__ import annotations
+
+from typing import Iterable
+
+
+class LvsError(Exception):
+    """Whatever a user is told in one sentence instead of a traceback.
+
+    ``done`` are the command lines of what was done before, and was not undone.
+    """
+
+    done: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return f"{text}; done before, and left so: {', '.join(self.done)}" if self.done else text
+
+
+class InvalidInput(LvsError):
+    """What was asked for is wrong; raised before anything is changed.
+
+    ``problems`` are sentences of the form ``path: what is wrong and what is allowed``.
+    """
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(self.problems))
+
+
+class Unsupported(LvsError):
+    """This host can't do it: no pyroute2, no IPVS in the kernel, no permission, no such namespace."""
+
+
+class Refused(LvsError):
+    """The kernel refused an operation for a reason that trying again would not change."""
+
+
+class Conflict(LvsError):
+    """An entry appeared or vanished under our hands: somebody else works on the table too."""
+
+
+class Unsettled(LvsError):
+    """The kernel still differs from what was asked for after several attempts."""
+
+
+class Busy(LvsError):
+    """Another run of this collection holds the lock."""

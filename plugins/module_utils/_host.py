@@ -1,0 +1,157 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What of this host matters beside netlink: namespaces, the lock between our own runs, sysctls, kernel modules.
+
+Private to linux.lvs: may change in any release.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import time
+from contextlib import contextmanager
+from typing import Any, Iterator
+
+from ._errors import Busy, Unsupported
+
+_CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
+_NAMESPACES = ("/run/netns", "/var/run/netns")  # ip-netns(8)
+_LOCKS = "/run/linux-lvs"
+LOCK_WAIT = 30.0  # s; a run holds the lock while it applies, never while it waits for a drain
+_LOCK_POLL = 0.1  # s
+
+
+def ipvs_loaded() -> bool:
+    """Whether the kernel has IPVS now; without it the table of this namespace is empty."""
+    return os.path.exists("/proc/net/ip_vs")
+
+
+def parse_netns_name(value: Any) -> str:
+    """The name of a network namespace. Raises ValueError."""
+    name = str(value)
+    if not name or "/" in name or name in (".", "..") or "\0" in name:
+        raise ValueError(f"{value!r} is not the name of a network namespace (see ip netns list)")
+    return name
+
+
+@contextmanager
+def network_namespace(name: str | None) -> Iterator[None]:
+    """Works in the network namespace of this name. Raises Unsupported when it does not exist."""
+    if name is None:
+        yield
+        return
+    target = _open_namespace(name)
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _enter(target, f"netns: can't enter namespace {name}")
+        try:
+            yield
+        finally:
+            _enter(home, "netns: can't come back from the namespace")
+    finally:
+        os.close(target)
+        os.close(home)
+
+
+def _open_namespace(name: str) -> int:
+    for directory in _NAMESPACES:
+        try:
+            return os.open(os.path.join(directory, name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise Unsupported(f"netns: can't open namespace {name}: {error.strerror}") from None
+    there = ", ".join(_existing_namespaces()) or "none"
+    raise Unsupported(f"netns: namespace {name} does not exist; there are: {there}")
+
+
+def _existing_namespaces() -> list[str]:
+    for directory in _NAMESPACES:
+        try:
+            return sorted(os.listdir(directory))
+        except OSError:
+            continue
+    return []
+
+
+def _enter(descriptor: int, message: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(descriptor, _CLONE_NEWNET) != 0:
+        number = ctypes.get_errno()
+        reason = "it needs CAP_SYS_ADMIN (become: true)" if number == errno.EPERM else os.strerror(number)
+        raise Unsupported(f"{message}: {reason}")
+
+
+@contextmanager
+def lock(owner: str) -> Iterator[None]:
+    """Keeps other runs of this collection off the table of this network namespace.
+
+    ``owner`` is what a run that has to wait too long is told about us. Raises Busy after LOCK_WAIT seconds.
+    """
+    path = os.path.join(_LOCKS, f"{os.stat('/proc/thread-self/ns/net').st_ino}.lock")
+    try:
+        os.makedirs(_LOCKS, mode=0o700, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        hint = "; is this root (become: true)?" if error.errno in (errno.EACCES, errno.EPERM) else ""
+        raise Unsupported(f"can't open the lock {path}: {error.strerror}{hint}") from None
+    try:
+        _acquire(descriptor, path)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{owner}, process {os.getpid()}, since {time.strftime('%F %T %z')}".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, path: str) -> None:
+    deadline = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace") or "an unknown process"
+                raise Busy(f"another run changes the table and holds the lock {path}: {holder}") from None
+        time.sleep(_LOCK_POLL)
+
+
+def templates_expire() -> bool:
+    """Whether persistent clients leave a server with weight 0 (net.ipv4.vs.expire_quiescent_template)."""
+    try:
+        with open("/proc/sys/net/ipv4/vs/expire_quiescent_template", encoding="ascii") as file:
+            return int(file.read()) != 0
+    except (OSError, ValueError):
+        return False
+
+
+def module_loaded(name: str) -> bool:
+    """Whether a kernel module is loaded or built in."""
+    return os.path.isdir(f"/sys/module/{name}") or _listed("modules.builtin", name)
+
+
+def module_installed(name: str) -> bool:
+    """Whether a kernel module is there to be loaded."""
+    return _listed("modules.dep", name)
+
+
+def _listed(listing: str, name: str) -> bool:
+    try:
+        with open(f"/lib/modules/{os.uname().release}/{listing}", encoding="utf-8", errors="replace") as file:
+            return any(f"/{name}.ko" in line.split(":")[0] for line in file)
+    except OSError:
+        return False
+
+
+def in_user_namespace() -> bool:
+    """Whether root here is not root of the machine, as in a rootless container (user_namespaces(7))."""
+    try:
+        with open("/proc/self/uid_map", encoding="ascii") as file:
+            return file.read().split() != ["0", "0", "4294967295"]
+    except OSError:
+        return False

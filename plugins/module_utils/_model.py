@@ -1,0 +1,322 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The nouns of IPVS: virtual services, real servers, and the table that holds them.
+
+Private to linux.lvs: may change in any release.
+
+Everything is frozen. ``.key`` is identity, ``==`` is configuration. What is observed (connections, counters) is
+of other types, so that it can't leak into a comparison. Values are in a normal form in which options that mean
+nothing in an entry are None, as the kernel returns arbitrary values for them (a netmask of a service that is
+not persistent, a tunnel type of a server that is not behind a tunnel).
+
+The kernel may hold what this collection would not create (another protocol, tunnel type 3, forwarding 4): such
+values have names like ``protocol-47``, so that reading never fails and nothing of them is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Dict, Mapping
+
+from ._address import FAMILIES, endpoint, family_of, is_host, pack
+
+PROTOCOLS = ("tcp", "udp", "sctp")
+SCHEDULERS = ("rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "twos")
+FORWARDINGS = ("nat", "direct", "tunnel")
+TUNNEL_TYPES = ("ipip", "gue", "gre")
+TUNNEL_CHECKSUMS = ("none", "csum", "remcsum")
+CONNECTION_KINDS = ("active", "inactive", "persistent")
+
+# What the three flags of a service mean to the schedulers that look at them (ip_vs_sh.c, ip_vs_mh.c).
+FLAG_NAMES: Mapping[str, Mapping[int, str]] = {
+    "sh": {1: "sh-fallback", 2: "sh-port"},
+    "mh": {1: "mh-fallback", 2: "mh-port"},
+}
+GENERIC_FLAG_NAMES: Mapping[int, str] = {1: "flag-1", 2: "flag-2", 3: "flag-3"}
+ALL_FLAG_NAMES = tuple(name for names in (*FLAG_NAMES.values(), GENERIC_FLAG_NAMES) for name in names.values())
+
+MAX_INT = 2**31 - 1  # weights and thresholds: signed in the kernel (ip_vs_ctl.c answers ERANGE above)
+MAX_MARK = 2**32 - 1
+MAX_PERSISTENCE = 31 * 24 * 60 * 60  # s, what ipvsadm takes; the kernel itself has no limit
+MAX_NAME = 15  # IP_VS_SCHEDNAME_MAXLEN and IP_VS_PENAME_MAXLEN without the closing zero
+DEFAULT_SCHEDULER = "wlc"
+DEFAULT_FORWARDING = "direct"
+DEFAULT_WEIGHT = 1
+
+SERVICE_IDENTITY = ("address", "port", "protocol", "fwmark", "family")
+SERVICE_ATTRIBUTES = (
+    "scheduler",
+    "scheduler_flags",
+    "persistence_timeout",
+    "persistence_netmask",
+    "persistence_engine",
+    "one_packet",
+)
+SERVER_IDENTITY = ("address", "port")
+SERVER_ATTRIBUTES = (
+    "forwarding",
+    "weight",
+    "upper_threshold",
+    "lower_threshold",
+    "tunnel_type",
+    "tunnel_port",
+    "tunnel_checksum",
+)
+
+
+@dataclass(frozen=True)
+class ServiceKey:
+    """Which virtual service: (family, protocol, address, port), or (family, fwmark) with fwmark > 0."""
+
+    family: str
+    protocol: str | None = None
+    address: str | None = None
+    port: int = 0
+    fwmark: int = 0
+
+    def __str__(self) -> str:
+        if self.fwmark:
+            return f"fwmark {self.fwmark} ({self.family})"
+        return f"{self.protocol} {endpoint(self.address or '', self.port)}"
+
+    @property
+    def order(self) -> tuple[int, int, str, bytes, int]:
+        """Sorts services by address before marks, IPv4 before IPv6."""
+        return (
+            self.fwmark,
+            FAMILIES.index(self.family),
+            self.protocol or "",
+            pack(self.address) if self.address else b"",
+            self.port,
+        )
+
+    def to_options(self) -> dict[str, Any]:
+        """The options by which the modules name this service."""
+        if self.fwmark:
+            return {"fwmark": self.fwmark, "family": self.family}
+        return {"address": self.address, "port": self.port, "protocol": self.protocol}
+
+
+@dataclass(frozen=True)
+class ServerKey:
+    """Which real server of a service."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return endpoint(self.address, self.port)
+
+    @property
+    def order(self) -> tuple[int, bytes, int]:
+        """Sorts IPv4 before IPv6, then by number."""
+        return (FAMILIES.index(family_of(self.address)), pack(self.address), self.port)
+
+
+@dataclass(frozen=True)
+class Service:
+    """The configuration of a virtual service, without its servers."""
+
+    key: ServiceKey
+    scheduler: str = DEFAULT_SCHEDULER
+    scheduler_flags: frozenset[int] = frozenset()  # of 1, 2, 3
+    persistence_timeout: int | None = None  # s; None is not persistent, 0 only the kernel can hold
+    persistence_netmask: str | None = None  # as parse_netmask makes it; None when not persistent
+    persistence_engine: str = ""
+    one_packet: bool = False
+
+    def to_options(self) -> dict[str, Any]:
+        """The service in the shape of the options of ipvs_service."""
+        options = self.key.to_options()
+        options["scheduler"] = self.scheduler
+        options["scheduler_flags"] = list(flag_names(self.scheduler, self.scheduler_flags))
+        options["persistence_timeout"] = self.persistence_timeout or 0
+        if self.persistence_timeout is not None:
+            options["persistence_netmask"] = self.persistence_netmask
+        if self.persistence_timeout is not None or self.persistence_engine:
+            options["persistence_engine"] = self.persistence_engine
+        options["one_packet"] = self.one_packet
+        return options
+
+
+@dataclass(frozen=True)
+class Server:
+    """The configuration of a real server of one service."""
+
+    key: ServerKey
+    forwarding: str = DEFAULT_FORWARDING
+    weight: int = DEFAULT_WEIGHT
+    upper_threshold: int = 0  # connections, 0 is no limit
+    lower_threshold: int = 0
+    tunnel_type: str | None = None  # with forwarding tunnel only
+    tunnel_port: int | None = None  # with tunnel type gue only
+    tunnel_checksum: str | None = None  # with tunnel types gue and gre only
+
+    def to_options(self) -> dict[str, Any]:
+        """The server in the shape of the options of ipvs_server (without ``service``)."""
+        options: dict[str, Any] = {"address": self.key.address, "port": self.key.port}
+        for name in SERVER_ATTRIBUTES:
+            value = getattr(self, name)
+            if value is not None:
+                options[name] = value
+        return options
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A virtual service with its real servers."""
+
+    service: Service
+    servers: Mapping[ServerKey, Server]
+
+    def to_options(self) -> dict[str, Any]:
+        """The entry in the shape of an element of ipvs_table's ``services``."""
+        options = self.service.to_options()
+        options["servers"] = [self.servers[key].to_options() for key in sorted_keys(self.servers)]
+        return options
+
+
+Table = Dict[ServiceKey, Entry]
+
+
+@dataclass(frozen=True)
+class Connections:
+    """How many connections a server has, as the kernel counts them."""
+
+    active: int = 0
+    inactive: int = 0
+    persistent: int = 0
+
+    def to_options(self) -> dict[str, int]:
+        """By kind."""
+        return {kind: getattr(self, kind) for kind in CONNECTION_KINDS}
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What a service or server has done since it was added or zeroed (totals), and lately (per second)."""
+
+    connections: int = 0
+    packets_in: int = 0
+    packets_out: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    connections_per_second: int = 0
+    packets_in_per_second: int = 0
+    packets_out_per_second: int = 0
+    bytes_in_per_second: int = 0
+    bytes_out_per_second: int = 0
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """What the kernel observed of a server."""
+
+    connections: Connections
+    counters: Counters
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """What the kernel observed of a service and its servers."""
+
+    counters: Counters
+    servers: Mapping[ServerKey, ServerStatus]
+
+
+def sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
+    """The keys of a table or of an entry's servers in their canonical order."""
+    return sorted(mapping, key=lambda key: key.order)
+
+
+def table_to_options(table: Table) -> list[dict[str, Any]]:
+    """A table in the shape of ipvs_table's ``services``, in canonical order."""
+    return [table[key].to_options() for key in sorted_keys(table)]
+
+
+def flag_names(scheduler: str, flags: frozenset[int]) -> tuple[str, ...]:
+    """Flags by the names that their scheduler gives them."""
+    return tuple(FLAG_NAMES.get(scheduler, {}).get(bit, GENERIC_FLAG_NAMES[bit]) for bit in sorted(flags))
+
+
+def flag_bits(scheduler: str, names: frozenset[str]) -> frozenset[int]:
+    """Flags by number. Raises ValueError for a flag of another scheduler."""
+    known = {name: bit for bit, name in GENERIC_FLAG_NAMES.items()}
+    known.update({name: bit for bit, name in FLAG_NAMES.get(scheduler, {}).items()})
+    wrong = sorted(names - set(known))
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)} is not a flag of scheduler {scheduler}, which takes {', '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
+def kept_flags(old_scheduler: str, new_scheduler: str, flags: frozenset[int]) -> frozenset[int]:
+    """What stays of a service's flags when its scheduler changes: those that the new one knows."""
+    if old_scheduler == new_scheduler:
+        return flags
+    return flags & frozenset(FLAG_NAMES.get(new_scheduler, {})) & frozenset(FLAG_NAMES.get(old_scheduler, {}))
+
+
+def service_problems(service: Service) -> tuple[str, ...]:
+    """What of a service the kernel would take though it makes no sense, or refuse; each with the option's name."""
+    problems = []
+    key = service.key
+    persistent = service.persistence_timeout is not None
+    if not key.fwmark and key.port == 0 and not persistent:
+        problems.append("port: 0 (all ports) needs a persistent service: give persistence_timeout")
+    if service.persistence_netmask is not None and not persistent:
+        problems.append("persistence_netmask: needs persistence_timeout above 0")
+    if service.persistence_engine and not persistent:
+        problems.append("persistence_engine: needs persistence_timeout above 0")
+    if service.persistence_engine == "sip" and key.protocol not in (None, "udp"):
+        problems.append(f"persistence_engine: sip works for protocol udp only, not for {key.protocol}")
+    if service.one_packet and key.protocol not in (None, "udp"):
+        problems.append(f"one_packet: one-packet scheduling is for protocol udp only, not for {key.protocol}")
+    return tuple(problems)
+
+
+def server_problems(service: ServiceKey, server: Server) -> tuple[str, ...]:
+    """What of a server the kernel would take though it makes no sense, or refuse; each with the option's name."""
+    problems = []
+    tunnel = server.forwarding == "tunnel"
+    for name, allowed in (
+        ("forwarding", FORWARDINGS),
+        ("tunnel_type", TUNNEL_TYPES),
+        ("tunnel_checksum", TUNNEL_CHECKSUMS),
+    ):
+        value = getattr(server, name)
+        if value is not None and value not in allowed:
+            problems.append(f"{name}: {value} is not one of {', '.join(allowed)}")
+    if not is_host(server.key.address):
+        problems.append(f"address: {server.key.address} is not a unicast address")
+    if family_of(server.key.address) != service.family and not tunnel:
+        problems.append(
+            f"address: {server.key.address} is not {service.family} as service {service} is;"
+            f" servers of the other family need forwarding tunnel, not {server.forwarding}"
+        )
+    if server.key.port != service.port and server.forwarding != "nat":
+        problems.append(
+            f"port: {server.key.port} is not the service's port {service.port};"
+            f" another port needs forwarding nat, not {server.forwarding}"
+        )
+    if server.lower_threshold > server.upper_threshold:
+        problems.append(f"lower_threshold: {server.lower_threshold} is above upper_threshold {server.upper_threshold}")
+    for name in ("tunnel_type", "tunnel_port", "tunnel_checksum"):
+        if getattr(server, name) is not None and not tunnel:
+            problems.append(f"{name}: needs forwarding tunnel, not {server.forwarding}")
+    if tunnel:
+        problems.extend(_tunnel_problems(server))
+    return tuple(problems)
+
+
+def _tunnel_problems(server: Server) -> tuple[str, ...]:
+    problems = []
+    if server.tunnel_type == "gue" and not server.tunnel_port:
+        problems.append("tunnel_port: tunnel_type gue needs a UDP port between 1 and 65535")
+    if server.tunnel_type != "gue" and server.tunnel_port is not None:
+        problems.append(f"tunnel_port: needs tunnel_type gue, not {server.tunnel_type}")
+    if server.tunnel_type == "ipip" and server.tunnel_checksum is not None:
+        problems.append("tunnel_checksum: needs tunnel_type gue or gre, not ipip")
+    if server.tunnel_type == "gre" and server.tunnel_checksum == "remcsum":
+        problems.append("tunnel_checksum: remcsum needs tunnel_type gue, not gre; gre takes none, csum")
+    return tuple(problems)
