@@ -1,0 +1,394 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ipvs_info
+short_description: Read the virtual services of the Linux Virtual Server (IPVS)
+version_added: 0.1.0
+description:
+  - Reads the IPVS table of a director from its kernel.
+  - What is configured (RV(services)) and what was counted (RV(stats)) are kept apart. RV(services) does not differ
+    between two runs just because there was traffic.
+  - The kernel may change a table while it is being read, and does not say so. Therefore it is read until two readings
+    agree.
+  - A kernel that has not loaded IPVS is left so, and pyroute2 is not needed then.
+author:
+  - the linux.lvs contributors (!UNKNOWN)
+extends_documentation_fragment:
+  - linux.lvs._attributes
+  - linux.lvs._attributes.info
+  - linux.lvs._ipvs
+  - linux.lvs._service
+options:
+  gather:
+    description:
+      - What to read. What is not wanted is not asked of the kernel, so leave V(stats) out where only the table
+        matters.
+    type: list
+    elements: str
+    choices: [services, stats, version]
+    default: [services, stats, version]
+  service:
+    description: Only this virtual service. When it does not exist, the lists are empty.
+seealso:
+  - module: linux.lvs.ipvs_service
+  - module: linux.lvs.ipvs_server
+"""
+
+EXAMPLES = r"""
+- name: Read the whole table
+  linux.lvs.ipvs_info:
+  register: ipvs
+
+- name: Show it as it would be declared
+  ansible.builtin.debug:
+    msg: "{{ ipvs.services | ansible.builtin.to_nice_yaml }}"
+
+- name: Show the servers that are drained
+  ansible.builtin.debug:
+    msg: "{{ ipvs.services | map(attribute='servers') | flatten | selectattr('weight', 'equalto', 0) }}"
+
+- name: Read what one service does
+  linux.lvs.ipvs_info:
+    gather:
+      - stats
+    service:
+      address: 192.168.0.1
+      port: 80
+  register: http
+
+- name: Show its established connections
+  ansible.builtin.debug:
+    msg: "{{ http.stats | map(attribute='servers') | flatten | map(attribute='active') | sum }}"
+"""
+
+RETURN = r"""
+services:
+  description:
+    - The virtual services with their servers, in the shape of the options of M(linux.lvs.ipvs_service) and
+      M(linux.lvs.ipvs_server), so that what was read can be declared again.
+    - Services by address come before those by firewall mark.
+    - Empty when the kernel has no IPVS loaded.
+  returned: when V(services) is gathered
+  type: list
+  elements: dict
+  contains:
+    address:
+      description: Virtual address.
+      type: str
+      returned: for a service by address
+      sample: 192.168.0.1
+    port:
+      description: Port.
+      type: int
+      returned: for a service by address
+      sample: 80
+    protocol:
+      description: Protocol.
+      type: str
+      returned: for a service by address
+      sample: tcp
+    fwmark:
+      description: Firewall mark.
+      type: int
+      returned: for a service by firewall mark
+      sample: 1
+    family:
+      description: Family of the firewall mark.
+      type: str
+      returned: for a service by firewall mark
+      sample: ipv4
+    scheduler:
+      description: Scheduler.
+      type: str
+      returned: success
+      sample: wlc
+    scheduler_flags:
+      description: Flags of the scheduler, by the names that it gives them.
+      type: list
+      elements: str
+      returned: success
+      sample: []
+    persistence_timeout:
+      description: Persistence timeout in seconds, V(0) when the service is not persistent.
+      type: int
+      returned: success
+      sample: 600
+    persistence_netmask:
+      description: Netmask, or prefix length for IPv6.
+      type: str
+      returned: when the service is persistent
+      sample: 255.255.255.255
+    persistence_engine:
+      description: Persistence engine, an empty string for none.
+      type: str
+      returned: when the service is persistent
+      sample: ''
+    one_packet:
+      description: One-packet scheduling.
+      type: bool
+      returned: success
+      sample: false
+    servers:
+      description: Its real servers.
+      type: list
+      elements: dict
+      returned: success
+      contains:
+        address:
+          description: Address.
+          type: str
+          returned: success
+          sample: 172.16.0.1
+        port:
+          description: Port.
+          type: int
+          returned: success
+          sample: 80
+        forwarding:
+          description: Forwarding method.
+          type: str
+          returned: success
+          sample: nat
+        weight:
+          description: Weight.
+          type: int
+          returned: success
+          sample: 1
+        upper_threshold:
+          description: Connections at which it gets no more, V(0) for no limit.
+          type: int
+          returned: success
+          sample: 0
+        lower_threshold:
+          description: Connections below which it gets some again.
+          type: int
+          returned: success
+          sample: 0
+        tunnel_type:
+          description: How packets are wrapped.
+          type: str
+          returned: with V(tunnel) forwarding
+          sample: gue
+        tunnel_port:
+          description: UDP port.
+          type: int
+          returned: with tunnel type V(gue)
+          sample: 6080
+        tunnel_checksum:
+          description: Checksum of the tunnel's packets.
+          type: str
+          returned: with tunnel types V(gue) and V(gre)
+          sample: none
+stats:
+  description:
+    - What the kernel counted, of each service and its servers. Totals are since the entry was added or its counters
+      were zeroed. Figures for a second are the kernel's estimate over the last seconds; they stand still while
+      C(net.ipv4.vs.run_estimation) is 0.
+    - Empty when the kernel has no IPVS loaded.
+  returned: when V(stats) is gathered
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: The service, as option O(linux.lvs.ipvs_server#module:service) names it.
+      type: dict
+      returned: success
+      contains:
+        address:
+          description: Virtual address.
+          type: str
+          returned: for a service by address
+          sample: 192.168.0.1
+        port:
+          description: Port.
+          type: int
+          returned: for a service by address
+          sample: 80
+        protocol:
+          description: Protocol.
+          type: str
+          returned: for a service by address
+          sample: tcp
+        fwmark:
+          description: Firewall mark.
+          type: int
+          returned: for a service by firewall mark
+          sample: 1
+        family:
+          description: Family of the firewall mark.
+          type: str
+          returned: for a service by firewall mark
+          sample: ipv4
+    counters:
+      description: What the service has done.
+      type: dict
+      returned: success
+      contains:
+        connections:
+          description: Connections scheduled.
+          type: int
+          returned: success
+          sample: 1204
+        packets_in:
+          description: Packets from clients.
+          type: int
+          returned: success
+          sample: 8428
+        packets_out:
+          description: Packets back through the director, which is with V(nat) forwarding only.
+          type: int
+          returned: success
+          sample: 7224
+        bytes_in:
+          description: Bytes from clients.
+          type: int
+          returned: success
+          sample: 574312
+        bytes_out:
+          description: Bytes back through the director.
+          type: int
+          returned: success
+          sample: 3180144
+        connections_per_second:
+          description: Connections in a second.
+          type: int
+          returned: success
+          sample: 12
+        packets_in_per_second:
+          description: Packets from clients in a second.
+          type: int
+          returned: success
+          sample: 84
+        packets_out_per_second:
+          description: Packets back through the director in a second.
+          type: int
+          returned: success
+          sample: 72
+        bytes_in_per_second:
+          description: Bytes from clients in a second.
+          type: int
+          returned: success
+          sample: 5743
+        bytes_out_per_second:
+          description: Bytes back through the director in a second.
+          type: int
+          returned: success
+          sample: 31801
+    servers:
+      description: Its real servers.
+      type: list
+      elements: dict
+      returned: success
+      contains:
+        address:
+          description: Address.
+          type: str
+          returned: success
+          sample: 172.16.0.1
+        port:
+          description: Port.
+          type: int
+          returned: success
+          sample: 80
+        active:
+          description: Established connections.
+          type: int
+          returned: success
+          sample: 4
+        inactive:
+          description: Connections being closed, and those of UDP.
+          type: int
+          returned: success
+          sample: 17
+        persistent:
+          description: Clients that persistence remembers.
+          type: int
+          returned: success
+          sample: 0
+        counters:
+          description: What the server has done, in the same figures as those of the service.
+          type: dict
+          returned: success
+          contains:
+            connections:
+              description: Connections scheduled.
+              type: int
+              returned: success
+              sample: 1204
+            packets_in:
+              description: Packets from clients.
+              type: int
+              returned: success
+              sample: 8428
+            packets_out:
+              description: Packets back through the director, which is with V(nat) forwarding only.
+              type: int
+              returned: success
+              sample: 7224
+            bytes_in:
+              description: Bytes from clients.
+              type: int
+              returned: success
+              sample: 574312
+            bytes_out:
+              description: Bytes back through the director.
+              type: int
+              returned: success
+              sample: 3180144
+            connections_per_second:
+              description: Connections in a second.
+              type: int
+              returned: success
+              sample: 12
+            packets_in_per_second:
+              description: Packets from clients in a second.
+              type: int
+              returned: success
+              sample: 84
+            packets_out_per_second:
+              description: Packets back through the director in a second.
+              type: int
+              returned: success
+              sample: 72
+            bytes_in_per_second:
+              description: Bytes from clients in a second.
+              type: int
+              returned: success
+              sample: 5743
+            bytes_out_per_second:
+              description: Bytes back through the director in a second.
+              type: int
+              returned: success
+              sample: 31801
+version:
+  description: What the kernel has, V(null) when it has no IPVS loaded.
+  returned: when V(version) is gathered
+  type: dict
+  contains:
+    ipvs:
+      description: Version of IPVS.
+      type: str
+      returned: when IPVS is loaded
+      sample: 1.2.1
+    connection_table_size:
+      description:
+        - Buckets of the connection table.
+        - Kernels in which the table grows by itself (7.2 does) say V(0) until there is a service.
+      type: int
+      returned: when IPVS is loaded
+      sample: 4096
+"""
+
+from ansible_collections.linux.lvs.plugins.module_utils._module import run_info
+
+
+def main() -> None:
+    run_info()
+
+
+if __name__ == "__main__":
+    main()
