@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Servers that say who they are, and clients that ask.
+
+traffic serve-http|serve-udp ADDRESS PORT NAME
+    "ready" is printed once it listens. GET /slow/SECONDS takes that long to answer, a piece every tenth of a second.
+traffic ask-http|ask-udp ADDRESS PORT [PATH [TIMEOUT]]
+"""
+
+import http.client
+import http.server
+import socket
+import socketserver
+import sys
+import time
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def serve_http(address, port, name):
+    class Answer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f"{name}\n".encode())
+            if self.path.startswith("/slow/"):
+                end = time.monotonic() + float(self.path.rpartition("/")[2])
+                while time.monotonic() < end:
+                    self.wfile.write(b".")
+                    time.sleep(0.1)
+
+        def log_message(self, *args):
+            pass
+
+    class Server(http.server.ThreadingHTTPServer):
+        address_family = family(address)
+        daemon_threads = True
+
+        def server_bind(self):
+            # that of HTTPServer asks a name server for the name of the address
+            socketserver.TCPServer.server_bind(self)
+
+    server = Server((address, port), Answer)
+    print("ready", flush=True)
+    server.serve_forever()
+
+
+def serve_udp(address, port, name):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as server:
+        server.bind((address, port))
+        print("ready", flush=True)
+        while True:
+            sender = server.recvfrom(4096)[1]
+            server.sendto(name.encode(), sender)
+
+
+def ask_http(address, port, path="/", timeout="5"):
+    connection = http.client.HTTPConnection(address, port, timeout=float(timeout))
+    connection.request("GET", path)
+    print(connection.getresponse().read().decode().rstrip("\n"))
+
+
+def ask_udp(address, port, path="/", timeout="5"):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as client:
+        client.settimeout(float(timeout))
+        client.connect((address, port))
+        client.send(path.encode())
+        print(client.recv(4096).decode())
+
+
+def main():
+    deeds = {"serve-http": serve_http, "serve-udp": serve_udp, "ask-http": ask_http, "ask-udp": ask_udp}
+    if len(sys.argv) < 4 or sys.argv[1] not in deeds:
+        sys.exit(__doc__)
+    deed, address, port, *rest = sys.argv[1:]
+    try:
+        deeds[deed](address, int(port), *rest)
+    except OSError as error:
+        sys.exit(f"{deed} {address} {port}: {error}")
+
+
+if __name__ == "__main__":
+    main()
