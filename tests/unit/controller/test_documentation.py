@@ -1,0 +1,290 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Documentation, argument spec, model, ipvsadm's words and netlink attributes say the same."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from ansible_collections.linux.lvs.plugins.module_utils import _module
+from ansible_collections.linux.lvs.plugins.module_utils._apply import Drained, Outcome
+from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command
+from ansible_collections.linux.lvs.plugins.module_utils._model import (
+    CONNECTION_KINDS,
+    DEFAULT_FORWARDING,
+    DEFAULT_SCHEDULER,
+    DEFAULT_WEIGHT,
+    MAX_INT,
+    MAX_MARK,
+    MAX_PERSISTENCE,
+    SCHEDULERS,
+    SERVER_ATTRIBUTES,
+    SERVER_IDENTITY,
+    SERVICE_ATTRIBUTES,
+    SERVICE_IDENTITY,
+    Connections,
+    Counters,
+    Entry,
+    Server,
+    ServerKey,
+    ServerStatus,
+    Service,
+    ServiceKey,
+    ServiceStatus,
+)
+from ansible_collections.linux.lvs.plugins.module_utils._netlink import (
+    dest_attributes,
+    pack_server,
+    pack_service,
+    service_attributes,
+)
+from ansible_collections.linux.lvs.plugins.module_utils._options import (
+    Reader,
+    read_drain,
+    read_server,
+    read_service,
+    read_service_key,
+)
+from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
+from ansible_collections.linux.lvs.tests.unit.controller.repository import MODULES, documentation, returned
+
+SPECS = {
+    "ipvs_info": _module.INFO_SPEC,
+    "ipvs_server": _module.SERVER_SPEC,
+    "ipvs_service": _module.SERVICE_SPEC,
+}
+CHANGING = ("ipvs_server", "ipvs_service")
+DRAIN = {"drain_timeout", "drain_wait_for"}
+COMPARED = ("type", "choices", "default", "required", "elements")
+
+SIP = ServiceKey("ipv4", "udp", "192.0.2.1", 5060)
+MARK = ServiceKey("ipv6", fwmark=7)
+RIP = ServerKey("198.51.100.1", 5060)
+
+# attribute, two services that differ in it only, its word of ipvsadm, its netlink attribute
+SERVICES = (
+    ("scheduler", Service(SIP, "rr"), Service(SIP, "lc"), "-s", "SCHED_NAME"),
+    ("scheduler_flags", Service(SIP, "sh"), Service(SIP, "sh", frozenset({2})), "-b", "FLAGS"),
+    ("persistence_timeout", Service(SIP, "rr", (), 5), Service(SIP, "rr", (), 6), "-p", "TIMEOUT"),
+    (
+        "persistence_netmask",
+        Service(SIP, "rr", (), 5, "255.255.255.255"),
+        Service(SIP, "rr", (), 5, "255.0.0.0"),
+        "-M",
+        "NETMASK",
+    ),
+    (
+        "persistence_engine",
+        Service(SIP, "rr", (), 5),
+        Service(SIP, "rr", (), 5, persistence_engine="sip"),
+        "--pe",
+        "PE_NAME",
+    ),
+    ("one_packet", Service(SIP), Service(SIP, one_packet=True), "-o", "FLAGS"),
+)
+_GUE = {"tunnel_type": "gue", "tunnel_checksum": "none"}
+SERVERS = (
+    ("forwarding", Server(RIP, "nat"), Server(RIP, "direct"), "-g", "FWD_METHOD"),
+    ("weight", Server(RIP, weight=1), Server(RIP, weight=2), "-w", "WEIGHT"),
+    ("upper_threshold", Server(RIP), Server(RIP, upper_threshold=1), "-x", "U_THRESH"),
+    ("lower_threshold", Server(RIP), Server(RIP, lower_threshold=1), "-y", "L_THRESH"),
+    (
+        "tunnel_type",
+        Server(RIP, "tunnel", tunnel_type="ipip"),
+        Server(RIP, "tunnel", tunnel_type="gre"),
+        "--tun-type",
+        "TUN_TYPE",
+    ),
+    (
+        "tunnel_port",
+        Server(RIP, "tunnel", tunnel_port=1, **_GUE),
+        Server(RIP, "tunnel", tunnel_port=2, **_GUE),
+        "--tun-port",
+        "TUN_PORT",
+    ),
+    (
+        "tunnel_checksum",
+        Server(RIP, "tunnel", tunnel_type="gre", tunnel_checksum="none"),
+        Server(RIP, "tunnel", tunnel_type="gre", tunnel_checksum="csum"),
+        "--tun-csum",
+        "TUN_FLAGS",
+    ),
+)
+
+# What the options' descriptions have to name, because the argument spec can't say it
+LIMITS = (
+    ("ipvs_service", "fwmark", MAX_MARK),
+    ("ipvs_service", "persistence_timeout", MAX_PERSISTENCE),
+    ("ipvs_service", "scheduler", DEFAULT_SCHEDULER),
+    *(("ipvs_service", "scheduler", scheduler) for scheduler in SCHEDULERS),
+    ("ipvs_server", "weight", MAX_INT),
+    ("ipvs_server", "weight", DEFAULT_WEIGHT),
+    ("ipvs_server", "forwarding", DEFAULT_FORWARDING),
+    ("ipvs_server", "tunnel_port", 65535),
+)
+
+
+def _documented(options):
+    return {
+        name: {
+            **{key: option[key] for key in COMPARED if key in option},
+            **({"options": _documented(option["suboptions"])} if "suboptions" in option else {}),
+        }
+        for name, option in options.items()
+    }
+
+
+def _described(option):
+    text = option["description"]
+    return text if isinstance(text, str) else " ".join(text)
+
+
+def test_every_module_has_its_spec_here():
+    assert [path.stem for path in MODULES] == sorted(SPECS)
+
+
+@pytest.mark.parametrize("module", SPECS)
+def test_documented_options_are_those_of_the_argument_spec(module):
+    assert _documented(documentation(module)["options"]) == SPECS[module]
+
+
+@pytest.mark.parametrize(("module", "option", "limit"), LIMITS, ids=[f"{case[1]} {case[2]}" for case in LIMITS])
+def test_description_names_limits_and_defaults(module, option, limit):
+    assert f"V({limit})" in _described(documentation(module)["options"][option])
+
+
+def test_options_of_a_service_are_those_of_the_model():
+    expected = {"netns", "state", *SERVICE_IDENTITY, *SERVICE_ATTRIBUTES, *DRAIN}
+    assert set(_module.SERVICE_SPEC) == expected
+
+
+def test_options_of_a_server_are_those_of_the_model():
+    expected = {"netns", "state", "service", "minimum_active", *SERVER_IDENTITY, *SERVER_ATTRIBUTES, *DRAIN}
+    assert set(_module.SERVER_SPEC) == expected
+    assert set(_module.SERVER_SPEC["service"]["options"]) == set(SERVICE_IDENTITY)
+    assert set(_module.INFO_SPEC["service"]["options"]) == set(SERVICE_IDENTITY)
+
+
+def test_every_attribute_of_a_service_is_a_case_here():
+    assert [case[0] for case in SERVICES] == list(SERVICE_ATTRIBUTES)
+
+
+def test_every_attribute_of_a_server_is_a_case_here():
+    assert [case[0] for case in SERVERS] == list(SERVER_ATTRIBUTES)
+
+
+@pytest.mark.parametrize("option", sorted({*SERVICE_IDENTITY, *SERVICE_ATTRIBUTES}))
+def test_every_option_of_a_service_is_read(option):
+    base = {"fwmark": 1} if option in ("fwmark", "family") else {"address": "192.0.2.1", "port": 80}
+    _assert_read(read_service, option, base)
+    if option in SERVICE_IDENTITY:
+        _assert_read(read_service_key, option, base)
+
+
+@pytest.mark.parametrize("option", [*SERVER_IDENTITY, *SERVER_ATTRIBUTES])
+def test_every_option_of_a_server_is_read(option):
+    _assert_read(read_server, option, {"address": "198.51.100.1"})
+
+
+@pytest.mark.parametrize("option", sorted({*DRAIN, "minimum_active"}))
+def test_every_option_of_a_drain_is_read(option):
+    _assert_read(read_drain, option, {})
+
+
+def _assert_read(read, option, base):
+    problems = []
+    read(Reader({**base, option: [["wrong"]]}, "", problems))
+    assert [problem.partition(":")[0] for problem in problems] == [option]
+
+
+@pytest.mark.parametrize(("name", "old", "new", "word", "attribute"), SERVICES, ids=[case[0] for case in SERVICES])
+def test_attribute_of_a_service_has_its_word_and_its_netlink_attribute(name, old, new, word, attribute):
+    assert [field.name for field in fields(Service) if getattr(old, field.name) != getattr(new, field.name)] == [name]
+    assert word in command(Operation(SIP, None, old, new)).split()
+    assert command(Operation(SIP, None, old, new)) != command(Operation(SIP, None, new, old))
+    assert _differing(pack_service(old), pack_service(new)) == {f"IPVS_SVC_ATTR_{attribute}"}
+    assert f"IPVS_SVC_ATTR_{attribute}" in dict(service_attributes.nla_map)
+
+
+@pytest.mark.parametrize(("name", "old", "new", "word", "attribute"), SERVERS, ids=[case[0] for case in SERVERS])
+def test_attribute_of_a_server_has_its_word_and_its_netlink_attribute(name, old, new, word, attribute):
+    assert [field.name for field in fields(Server) if getattr(old, field.name) != getattr(new, field.name)] == [name]
+    assert word in command(Operation(SIP, RIP, old, new)).split()
+    assert command(Operation(SIP, RIP, old, new)) != command(Operation(SIP, RIP, new, old))
+    assert _differing(pack_server(old), pack_server(new)) == {f"IPVS_DEST_ATTR_{attribute}"}
+    assert f"IPVS_DEST_ATTR_{attribute}" in dict(dest_attributes.nla_map)
+
+
+def _differing(old, new):
+    old, new = dict(old), dict(new)
+    return {name for name in {**old, **new} if old.get(name) != new.get(name)}
+
+
+_FULL_SERVICE = Service(SIP, "sh", frozenset({1}), 60, "255.255.255.255", "sip", True)
+_FULL_SERVER = Server(RIP, "tunnel", 1, 9, 5, "gue", 6080, "csum")
+_STATUS = ServiceStatus(Counters(), {RIP: ServerStatus(Connections(), Counters())})
+_DRAINED = Drained((SIP, RIP), _FULL_SERVICE, 1.5, Connections(), ("active",), finished=True)
+
+
+def _sampled(contents):
+    """Keys and types of what is documented, as deep as it is."""
+    return {
+        key: _sampled(entry["contains"]) if "contains" in entry else entry["type"] for key, entry in contents.items()
+    }
+
+
+def _found(value):
+    """Keys and types of a value, as deep as dictionaries in it are."""
+    if isinstance(value, dict):
+        return {key: _found(item) for key, item in value.items()}
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return _found(value[0])
+    return {bool: "bool", int: "int", float: "float", str: "str", list: "list"}[type(value)]
+
+
+def test_returned_services_are_those_of_the_model():
+    by_address = Entry(_FULL_SERVICE, {RIP: _FULL_SERVER}).to_options()
+    by_mark = Entry(Service(MARK), {}).to_options()
+    found = {**_found(by_mark), **_found(by_address)}
+    assert _sampled(returned("ipvs_info")["services"]["contains"]) == found
+
+
+def test_returned_stats_are_those_of_the_model():
+    by_address, by_mark = (_found(_module._stats(key, _STATUS)) for key in (SIP, MARK))
+    found = {**by_address, "service": {**by_address["service"], **by_mark["service"]}}
+    assert _sampled(returned("ipvs_info")["stats"]["contains"]) == found
+
+
+def test_returned_counters_are_those_of_the_model():
+    contents = returned("ipvs_info")["stats"]["contains"]
+    assert list(contents["counters"]["contains"]) == [field.name for field in fields(Counters)]
+    assert set(CONNECTION_KINDS) < set(contents["servers"]["contains"])
+
+
+@pytest.mark.parametrize("module", CHANGING)
+def test_returned_drains_are_those_of_the_program(module):
+    found = _found(_module._drain(_DRAINED))
+    assert _sampled(returned(module)["drains"]["contains"]) == {**found, "service": "dict"}
+
+
+@pytest.mark.parametrize("module", CHANGING)
+def test_returned_keys_are_those_of_the_program(module):
+    assert {*returned(module), "changed"} == set(_module._result(Outcome({}, {}), None))
+
+
+def test_what_can_be_gathered_is_what_is_returned():
+    assert list(returned("ipvs_info")) == list(_module.GATHER)
+
+
+@pytest.mark.parametrize("module", CHANGING)
+@pytest.mark.parametrize("key", ["before", "after"])
+def test_samples_of_tables_can_be_declared(module, key):
+    problems = []
+    for options in returned(module)[key]["sample"]:
+        reader = Reader(options, "", problems)
+        reader.refuse_unknown((*SERVICE_IDENTITY, *SERVICE_ATTRIBUTES, "servers"))
+        read_service(reader)
+        for server in options["servers"]:
+            read_server(Reader(server, "servers.", problems))
+    assert problems == []

@@ -1,0 +1,148 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Rules about the files themselves: who imports whom, what stands where, what goes together."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import pytest
+from ansible_collections.linux.lvs.tests.unit.controller.repository import (
+    MODULES,
+    ROOMS,
+    ROOT,
+    documentation,
+    fragment,
+    read_yaml,
+    text_constants,
+    tree_of,
+)
+
+# Each imports only from those before it
+ORDER = (
+    "_errors",
+    "_address",
+    "_model",
+    "_options",
+    "_plan",
+    "_desired",
+    "_ipvsadm",
+    "_host",
+    "_netlink",
+    "_apply",
+    "_module",
+)
+PURE = ORDER[: ORDER.index("_host")]
+PURE_IMPORTS = {"__future__", "collections.abc", "dataclasses", "re", "shlex", "typing"}
+OUTSIDE = ("open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint")
+LETTER = re.compile(r"-[A-Za-z0-9]|--[a-z][a-z-]*")
+HOME = "ansible_collections.linux.lvs.plugins.module_utils."
+EXECUTABLE_LINES = 40
+ACTION_GROUP = "ipvs"
+FILES = [*ROOMS, *MODULES]
+
+
+def _imports(tree):
+    """The modules that a file imports; rooms by the names of their files."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module[len(HOME) :] if node.module.startswith(HOME) else node.module
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from (alias.name for alias in node.names)
+
+
+def _imported_from(tree, package):
+    return [name for name in _imports(tree) if name.split(".")[0] == package]
+
+
+def test_every_room_has_its_place():
+    assert [path.stem for path in ROOMS] == sorted(ORDER)
+
+
+@pytest.mark.parametrize("path", ROOMS, ids=lambda path: path.stem)
+def test_rooms_import_downwards_only(path):
+    rooms = set(_imports(tree_of(path))) & set(ORDER)
+    assert rooms <= set(ORDER[: ORDER.index(path.stem)])
+
+
+@pytest.mark.parametrize("path", [path for path in ROOMS if path.stem in PURE], ids=lambda path: path.stem)
+def test_pure_rooms_reach_nothing_outside(path):
+    tree = tree_of(path)
+    allowed = PURE_IMPORTS | ({"socket"} if path.stem == "_address" else set())
+    assert set(_imports(tree)) - set(ORDER) <= allowed
+    assert not [node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in OUTSIDE]
+
+
+def test_addresses_take_no_socket_but_its_text_functions():
+    path = ROOT / "plugins" / "module_utils" / "_address.py"
+    used = {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute) and _is_socket(node.value)}
+    assert used == {"AF_INET", "AF_INET6", "inet_ntop", "inet_pton"}
+
+
+def _is_socket(node):
+    return isinstance(node, ast.Name) and node.id == "socket"
+
+
+@pytest.mark.parametrize(("package", "room"), [("pyroute2", "_netlink"), ("ansible", "_module")])
+def test_package_is_imported_in_one_room(package, room):
+    assert [path.stem for path in FILES if _imported_from(tree_of(path), package)] == [room]
+
+
+def test_flag_letters_stand_in_one_room():
+    with_letters = []
+    for path in FILES:
+        constants = (node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
+        if any(isinstance(value, str) and LETTER.fullmatch(value) for value in constants):
+            with_letters.append(path.stem)
+    assert with_letters == ["_ipvsadm"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_module_is_documentation_and_little_else(path):
+    tree = tree_of(path)
+    text = path.read_text(encoding="utf-8").splitlines()
+    texts = ("DOCUMENTATION", "EXAMPLES", "RETURN")
+    assert set(texts) <= set(text_constants(tree))
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and node.targets[0].id in texts:
+            text[node.lineno - 1 : node.end_lineno] = [""] * (node.end_lineno - node.lineno + 1)
+    assert len([line for line in text if line.strip()]) <= EXECUTABLE_LINES
+    assert [node.name for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))] == ["main"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_module_file_documents_itself(path):
+    assert documentation(path.stem)["module"] == path.stem
+
+
+def test_action_group_holds_every_module():
+    assert read_yaml("meta/runtime.yml")["action_groups"] == {ACTION_GROUP: [path.stem for path in MODULES]}
+
+
+def test_fragment_names_the_action_group():
+    group = fragment("linux.lvs._attributes")["attributes"]["action_group"]
+    assert group["membership"] == [f"linux.lvs.{ACTION_GROUP}"]
+    assert f"group/linux.lvs.{ACTION_GROUP}" in group["description"]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_module_declares_check_mode_diff_mode_and_group(path):
+    attributes = documentation(path.stem)["attributes"]
+    changes = not path.stem.endswith("_info")
+    support = {name: attribute["support"] for name, attribute in attributes.items()}
+    expected = dict.fromkeys(("action_group", "check_mode", "idempotent", "platform"), "full")
+    assert support == {**expected, "diff_mode": "full" if changes else "N/A"}
+
+
+def test_version_has_its_changelog():
+    version = str(read_yaml("galaxy.yml")["version"])
+    released = read_yaml("changelogs/changelog.yaml")["releases"]
+    assert version in released or list((ROOT / "changelogs" / "fragments").glob("*.yml"))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_module_was_added_in_a_release_or_in_the_coming_one(path):
+    coming = str(read_yaml("galaxy.yml")["version"])
+    released = read_yaml("changelogs/changelog.yaml")["releases"]
+    assert documentation(path.stem)["version_added"] in {coming, *released}
