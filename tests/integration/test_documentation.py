@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is shown to users is played: the modules' examples and the README's playbooks."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+
+import pytest
+from ansible_collections.linux.lvs.tests.integration.conftest import play_of_tasks
+
+REPOSITORY = Path(__file__).parents[2]
+MODULES = ["ipvs_info", "ipvs_server", "ipvs_service"]
+WEB = [
+    "-A -t 192.168.0.1:80 -s rr",
+    "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 1",
+    "-a -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 1",
+]
+TABLES = {
+    "ipvs_info": [],
+    "ipvs_server": [
+        "-A -f 1 -s wlc -p 300",
+        "-A -t 192.168.0.1:80 -s rr",
+        "-A -u [2001:db8::1]:53 -s wrr",
+        "-a -f 1 -r 192.0.2.11:0 -g -w 1",
+        "-a -f 1 -r 192.0.2.12:0 -g -w 1",
+        "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 3",
+        "-a -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 1",
+        "-a -u [2001:db8::1]:53 -r 198.51.100.11:53 -i -w 1 --tun-type gue --tun-port 6080 --tun-csum",
+        "-a -u [2001:db8::1]:53 -r [2001:db8::11]:53 -g -w 1",
+    ],
+    "ipvs_service": [
+        "-A -f 1 -6 -s wlc -p 300",
+        "-A -f 1 -s wlc -p 300",
+        "-A -t 192.168.0.1:443 -s wrr -p 600 -M 255.255.255.0",
+        "-A -t 192.168.0.1:80 -s rr",
+        "-A -u 192.168.0.1:5060 -s rr -p 60 --pe sip",
+        "-A -u [2001:db8::1]:53 -s rr -o",
+    ],
+}
+LOCAL = "ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
+
+
+def examples(module, netns):
+    text = importlib.import_module(f"ansible_collections.linux.lvs.plugins.modules.{module}").EXAMPLES
+    return play_of_tasks(f"Examples of {module}", netns.name, text)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_play_from_top_to_bottom_on_an_empty_table_and_again(oldest_ansible, newest_ansible, netns, module):
+    for ansible in (oldest_ansible, newest_ansible):
+        assert ansible.play(examples(module, netns)).recap["failed"] == 0
+        assert netns.save() == TABLES[module]
+
+
+def test_examples_of_ipvs_info_play_on_a_table(newest_ansible, netns):
+    netns.restore("\n".join([*WEB, "-e -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 0\n"]))
+    played = newest_ansible.play(examples("ipvs_info", netns))
+    assert '"weight": 0' in played.of_task("Show the servers that are drained")
+    assert re.search(r'"msg": "?0"?$', played.of_task("Show its established connections"), re.MULTILINE)
+
+
+def test_playbooks_of_the_readme_play(newest_ansible, netns, tmp_path):
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    set_up, drain = (text for text in blocks if "hosts:" in text)
+    inventory = tmp_path / "hosts"
+    inventory.write_text(f"[directors]\nlocalhost {LOCAL}\n")
+    inside = ["ip", "netns", "exec", netns.name]
+    assert newest_ansible.play(set_up, "-i", inventory, prefix=inside).recap["changed"] == 2
+    assert netns.save() == WEB
+    assert newest_ansible.play(set_up, "-i", inventory, prefix=inside).recap["changed"] == 0
+    edge = drain.replace("netns: edge", f"netns: {netns.name}")
+    assert edge != drain
+    assert newest_ansible.play(edge, "-i", inventory).recap["changed"] == 1
+    assert netns.save() == [*WEB[:2], WEB[2].replace("-w 1", "-w 0")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_ansible_doc_shows_the_module(ansible, module):
+    text = ansible.run("ansible-doc", f"linux.lvs.{module}").stdout
+    assert "netns" in text
+    assert "EXAMPLES:" in text
+
+
+def test_ansible_doc_lists_all_modules(ansible):
+    listed = ansible.run("ansible-doc", "--list", "linux.lvs").stdout
+    assert re.findall(r"^linux\.lvs\.(\w+)", listed, re.MULTILINE) == MODULES

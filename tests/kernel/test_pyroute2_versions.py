@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The same work with every pyroute2 that distributions carry, each in a fresh interpreter."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.linux.lvs.tests.lab.fixtures import PYROUTE2
+from ansible_collections.linux.lvs.tests.lab.modules import PACKAGE
+from helpers import failed, ok, seen
+
+VERSIONS = ["0.5.14", "0.7.2", "0.7.7", "0.7.12", "0.8.1", "0.9.7"]
+PROGRAM = f"""
+import importlib, json, sys
+import pyroute2
+from ansible.module_utils import basic
+print(json.dumps(pyroute2.__file__))
+for line in sys.stdin:
+    name, arguments = json.loads(line)
+    basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = json.dumps({{"ANSIBLE_MODULE_ARGS": arguments}}).encode(), "legacy"
+    try:
+        importlib.import_module("{PACKAGE}." + name).main()
+    except SystemExit:
+        sys.stdout.flush()
+"""
+
+HTTP = {"address": "192.0.2.1", "port": 80}
+HTTP6 = {"address": "2001:db8::1", "port": 80, "protocol": "sctp"}
+DNS = {"address": "192.0.2.1", "port": 53, "protocol": "udp"}
+GUE = {"forwarding": "tunnel", "tunnel_type": "gue", "tunnel_port": 6080, "tunnel_checksum": "csum"}
+ADD = [
+    ("ipvs_service", {**HTTP, "scheduler": "sh", "scheduler_flags": ["sh-port"], "persistence_timeout": 60}),
+    ("ipvs_service", {**HTTP6, "persistence_timeout": 60, "persistence_netmask": "64"}),
+    ("ipvs_service", {**DNS, "persistence_timeout": 9, "persistence_engine": "sip", "one_packet": True}),
+    ("ipvs_service", {"fwmark": 7}),
+    ("ipvs_service", {"fwmark": 7, "family": "ipv6", "scheduler": "none"}),
+    (
+        "ipvs_server",
+        {"service": HTTP, "address": "198.51.100.1", "port": 8080, "forwarding": "nat", "upper_threshold": 9},
+    ),
+    ("ipvs_server", {"service": HTTP, "address": "198.51.100.2", **GUE}),
+    ("ipvs_server", {"service": HTTP6, "address": "198.51.100.1", "forwarding": "tunnel", "tunnel_type": "gre"}),
+    ("ipvs_server", {"service": {"fwmark": 7}, "address": "198.51.100.1", "weight": 2147483647}),
+]
+ADDED = [
+    "-A --sctp-service [2001:db8::1]:80 -s wlc -p 60 -M 64",
+    "-A -f 7 -6 -s none",
+    "-A -f 7 -s wlc",
+    "-A -t 192.0.2.1:80 -s sh -p 60 -b sh-port",
+    "-A -u 192.0.2.1:53 -s wlc -p 9 --pe sip -o",
+    "-a --sctp-service [2001:db8::1]:80 -r 198.51.100.1:80 -i -w 1 --tun-type gre --tun-nocsum",
+    "-a -f 7 -r 198.51.100.1:0 -g -w 2147483647",
+    "-a -t 192.0.2.1:80 -r 198.51.100.1:8080 -m -w 1",
+    "-a -t 192.0.2.1:80 -r 198.51.100.2:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-csum",
+]
+CHANGE = [
+    ("ipvs_service", {**HTTP, "scheduler": "mh", "persistence_timeout": 0}),
+    ("ipvs_service", {"fwmark": 7, "family": "ipv6", "state": "absent"}),
+    ("ipvs_server", {"service": HTTP, "address": "198.51.100.2", "weight": 3}),
+    ("ipvs_server", {"service": HTTP, "address": "198.51.100.1", "port": 8080, "state": "drained", "drain_timeout": 5}),
+    ("ipvs_server", {"service": {"fwmark": 7}, "address": "198.51.100.1", "state": "absent", "drain_timeout": 5}),
+]
+CHANGED = [
+    "-A --sctp-service [2001:db8::1]:80 -s wlc -p 60 -M 64",
+    "-A -f 7 -s wlc",
+    "-A -t 192.0.2.1:80 -s mh -b mh-port",
+    "-A -u 192.0.2.1:53 -s wlc -p 9 --pe sip -o",
+    "-a --sctp-service [2001:db8::1]:80 -r 198.51.100.1:80 -i -w 1 --tun-type gre --tun-nocsum",
+    "-a -t 192.0.2.1:80 -r 198.51.100.1:8080 -m -w 0",
+    "-a -t 192.0.2.1:80 -r 198.51.100.2:80 -i -w 3 --tun-type gue --tun-port 6080 --tun-csum",
+]
+REFUSED = [
+    ("ipvs_service", {**HTTP, "scheduler": "nosuch"}),
+    ("ipvs_server", {"service": HTTP6, "address": "fe80::1", "forwarding": "nat"}),
+    ("ipvs_server", {"service": {"fwmark": 9}, "address": "198.51.100.1"}),
+]
+
+
+@pytest.fixture(params=VERSIONS)
+def run(request, netns):
+    """run([(module, options), …]) -> results, in one interpreter with this version of pyroute2."""
+    directory = PYROUTE2[request.param]
+
+    def run_all(calls):
+        lines = [json.dumps([name, {"netns": netns.name, **options}]) for name, options in calls]
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM],
+            input="\n".join(lines),
+            env={**os.environ, "PYTHONPATH": f"{directory}{os.pathsep}{os.environ['PYTHONPATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        path, *results = map(json.loads, filter(None, done.stdout.splitlines()))
+        assert path.startswith(f"{directory}/")
+        assert len(results) == len(calls)
+        return results
+
+    return run_all
+
+
+def test_adds_changes_drains_and_refuses(netns, run):
+    changed = [ok(result)["changed"] for result in run(ADD + ADD)]
+    assert changed == [True] * len(ADD) + [False] * len(ADD)
+    assert netns.save() == ADDED
+    assert seen(netns).limits["198.51.100.1:8080"] == (9, 0)
+    *results, info = run([*CHANGE, *CHANGE, *REFUSED, ("ipvs_info", {})])
+    changed, again, refused = results[:5], results[5:10], results[10:]
+    assert [ok(result)["changed"] for result in changed] == [True] * 5
+    assert [ok(result)["changed"] for result in again] == [False] * 5
+    assert [drain["finished"] for result in changed for drain in result["drains"]] == [True, True]
+    messages = [failed(result) for result in refused]
+    assert "the kernel has no scheduler nosuch" in messages[0]
+    assert "Invalid argument (EINVAL)" in messages[1]
+    assert "service: fwmark 9 (ipv4) does not exist" in messages[2]
+    assert netns.save() == CHANGED
+    assert len(ok(info)["services"]) == len(info["stats"]) == 4
+    assert info["version"]["ipvs"] == "1.2.1"
+
+
+def test_reads_a_table_of_many_chunks(netns, run):
+    services = [f"-A -t 10.1.0.{number}:80 -s rr\n" for number in range(1, 251)]
+    servers = [f"-a -t 10.1.0.1:80 -r 10.2.0.{number}:80 -g -w {number}\n" for number in range(1, 251)]
+    netns.restore("".join(services + servers))
+    (result,) = run([("ipvs_info", {"gather": ["services"]})])
+    read = ok(result)["services"]
+    assert len(read) == 250
+    assert [server["weight"] for server in read[0]["servers"]] == list(range(1, 251))
