@@ -383,7 +383,7 @@ version:
       sample: 4096
 """
 
-from ansible_collections.linux.lvs.plugins.module_utils._module import run_info
+from ansible_collections.linux.lvs.plugins.module_utils._run_info import run_info
 
 
 def main() -> None:

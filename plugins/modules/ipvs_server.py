@@ -330,7 +330,7 @@ drains:
       sample: true
 """
 
-from ansible_collections.linux.lvs.plugins.module_utils._module import run_server
+from ansible_collections.linux.lvs.plugins.module_utils._run_table import run_server
 
 
 def main() -> None:

@@ -271,7 +271,7 @@ drains:
       sample: true
 """
 
-from ansible_collections.linux.lvs.plugins.module_utils._module import run_service
+from ansible_collections.linux.lvs.plugins.module_utils._run_table import run_service
 
 
 def main() -> None:

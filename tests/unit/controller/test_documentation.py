@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils import _module
+from ansible_collections.linux.lvs.plugins.module_utils import _run_info, _run_table
 from ansible_collections.linux.lvs.plugins.module_utils._apply import Drained, Outcome
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command
 from ansible_collections.linux.lvs.plugins.module_utils._model import (
@@ -50,9 +50,9 @@ from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
 from ansible_collections.linux.lvs.tests.unit.controller.repository import MODULES, documentation, returned
 
 SPECS = {
-    "ipvs_info": _module.INFO_SPEC,
-    "ipvs_server": _module.SERVER_SPEC,
-    "ipvs_service": _module.SERVICE_SPEC,
+    "ipvs_info": _run_info.INFO_SPEC,
+    "ipvs_server": _run_table.SERVER_SPEC,
+    "ipvs_service": _run_table.SERVICE_SPEC,
 }
 CHANGING = ("ipvs_server", "ipvs_service")
 DRAIN = {"drain_timeout", "drain_wait_for"}
@@ -156,14 +156,14 @@ def test_description_names_limits_and_defaults(module, option, limit):
 
 def test_options_of_a_service_are_those_of_the_model():
     expected = {"netns", "state", *SERVICE_IDENTITY, *SERVICE_ATTRIBUTES, *DRAIN}
-    assert set(_module.SERVICE_SPEC) == expected
+    assert set(_run_table.SERVICE_SPEC) == expected
 
 
 def test_options_of_a_server_are_those_of_the_model():
     expected = {"netns", "state", "service", "minimum_active", *SERVER_IDENTITY, *SERVER_ATTRIBUTES, *DRAIN}
-    assert set(_module.SERVER_SPEC) == expected
-    assert set(_module.SERVER_SPEC["service"]["options"]) == set(SERVICE_IDENTITY)
-    assert set(_module.INFO_SPEC["service"]["options"]) == set(SERVICE_IDENTITY)
+    assert set(_run_table.SERVER_SPEC) == expected
+    assert set(_run_table.SERVER_SPEC["service"]["options"]) == set(SERVICE_IDENTITY)
+    assert set(_run_info.INFO_SPEC["service"]["options"]) == set(SERVICE_IDENTITY)
 
 
 def test_every_attribute_of_a_service_is_a_case_here():
@@ -251,7 +251,7 @@ def test_returned_services_are_those_of_the_model():
 
 
 def test_returned_stats_are_those_of_the_model():
-    by_address, by_mark = (_found(_module._stats(key, _STATUS)) for key in (SIP, MARK))
+    by_address, by_mark = (_found(_run_info._stats(key, _STATUS)) for key in (SIP, MARK))
     found = {**by_address, "service": {**by_address["service"], **by_mark["service"]}}
     assert _sampled(returned("ipvs_info")["stats"]["contains"]) == found
 
@@ -264,17 +264,17 @@ def test_returned_counters_are_those_of_the_model():
 
 @pytest.mark.parametrize("module", CHANGING)
 def test_returned_drains_are_those_of_the_program(module):
-    found = _found(_module._drain(_DRAINED))
+    found = _found(_run_table._drain(_DRAINED))
     assert _sampled(returned(module)["drains"]["contains"]) == {**found, "service": "dict"}
 
 
 @pytest.mark.parametrize("module", CHANGING)
 def test_returned_keys_are_those_of_the_program(module):
-    assert {*returned(module), "changed"} == set(_module._result(Outcome({}, {}), None))
+    assert {*returned(module), "changed"} == set(_run_table._result(Outcome({}, {}), None))
 
 
 def test_what_can_be_gathered_is_what_is_returned():
-    assert list(returned("ipvs_info")) == list(_module.GATHER)
+    assert list(returned("ipvs_info")) == list(_run_info.GATHER)
 
 
 @pytest.mark.parametrize("module", CHANGING)

@@ -32,6 +32,8 @@ ORDER = (
     "_netlink",
     "_apply",
     "_module",
+    "_run_info",
+    "_run_table",
 )
 PURE = ORDER[: ORDER.index("_host")]
 PURE_IMPORTS = {"__future__", "collections.abc", "dataclasses", "re", "shlex", "typing"}
