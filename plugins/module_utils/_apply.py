@@ -18,7 +18,7 @@ from ._ipvsadm import command
 from ._model import CONNECTION_KINDS, Connections, Service, Table
 from ._netlink import Kernel
 from ._options import DrainSpec
-from ._plan import Operation, led_back, make_plan
+from ._plan import Operation, led_back, make_plan, make_steps
 
 ATTEMPTS = 5  # to settle a table on which somebody else works too
 DRAIN_POLL = 0.5  # s
@@ -68,8 +68,9 @@ class Task:
 
 def predict(task: Task) -> Outcome:
     """What a run would do; nothing is changed, written or waited for."""
-    before = task.read()
-    desired = task.desire(before)
+    found = task.read()
+    desired = task.desire(found)
+    before = {**found, **desired.assumed}
     middle, awaited = _passed_through(task, before, desired)
     operations = make_plan(before, middle) + make_plan(middle, desired.table)
     return Outcome(before, desired.table, operations, warnings=_warnings(task, before, desired, awaited))
@@ -158,10 +159,10 @@ class _Run:
     def settle(self, table: Table, target: Callable[[Table], Table]) -> Table:
         """Applies what leads to the target until a reading shows that nothing is left to do."""
         for _attempt in range(ATTEMPTS):
-            plan = make_plan(table, target(table))
-            if not plan:
+            steps = make_steps(table, target(table))
+            if not steps:
                 return table
-            self._apply(plan)
+            self._apply(steps)
             table = self.task.read()
         left = make_plan(table, target(table))
         if not left:
@@ -171,38 +172,57 @@ class _Run:
             cause += ", or the kernel takes but does not keep what was asked for (is it older than that attribute?)"
         raise Unsettled(f"after {ATTEMPTS} attempts the kernel still differs: {cause}; left to do: {_listed(left)}")
 
-    def _apply(self, plan: Sequence[Operation]) -> None:
-        for operation in plan:
-            try:
-                self.kernel.apply(operation)
-            except Conflict as conflict:
+    def _apply(self, steps: Sequence[Sequence[Operation]]) -> None:
+        for step in steps:
+            failures = []
+            for operation, failure in zip(step, self.kernel.apply(step)):
+                if failure is None:
+                    self.journal.append(operation)
+                    self.task.log(command(operation, self.task.netns))
+                else:
+                    failures.append(failure)
+            refused = [failure for failure in failures if not isinstance(failure, Conflict)]
+            if refused:
+                error = type(refused[0])(f"{refused[0]}; {self._lead_back()}")
+                error.told = True
+                raise error
+            if failures:
                 self.met_rival = True
-                self.task.log(f"somebody else changes the table, reading it again: {conflict}")
+                self.task.log(f"somebody else changes the table, reading it again: {failures[0]}")
                 return
-            except Refused as error:
-                raise Refused(f"{error}; {self._lead_back()}") from None
-            self.journal.append(operation)
-            self.task.log(command(operation, self.task.netns))
 
     def _lead_back(self) -> str:
-        """Undoes what this run did; returns how that went, in words."""
+        """Undoes what this run did; returns how that went, in words. What could not be undone stays in the journal."""
         if not self.journal:
             return "nothing was changed"
-        journal, self.journal = self.journal, []
-        done = _listed(journal)
+        done = f"done before: {_listed(self.journal)}"
         try:
             now = self.task.read()
-            target, foreign = led_back(now, self.snapshot, journal)
-            for operation in make_plan(now, target):
-                self.kernel.apply(operation)
-                self.task.log(f"leading back: {command(operation, self.task.netns)}")
+            target, foreign = led_back(now, self.snapshot, self.journal)
+            for step in make_steps(now, target):
+                for operation, failure in zip(step, self.kernel.apply(step)):
+                    if failure is not None:
+                        raise failure
+                    self.task.log(f"leading back: {command(operation, self.task.netns)}")
             left = make_plan(self.task.read(), target)
         except LvsError as error:
-            return f"done before: {done}; leading it back failed: {error}"
-        report = f"done before and led back: {done}"
+            return f"{done}; leading it back failed: {error}{self._what_it_needs()}"
+        report = f"{done}, and led back"
         if foreign:
             report += f"; left as somebody else changed it meanwhile: {', '.join(foreign)}"
-        return f"{report}; still different: {_listed(left)}" if left else report
+        if left:
+            return f"{report}; still different: {_listed(left)}"
+        if not foreign:
+            self.journal = []
+        return report
+
+    def _what_it_needs(self) -> str:
+        """What differs from the table as it was, where it can be told."""
+        try:
+            left = make_plan(self.task.read(), self.snapshot)
+        except LvsError:
+            return ""
+        return f"; to be as before it needs: {_listed(left)}"
 
 
 def wait_for(kernel: Kernel, table: Table, awaited: Sequence[Awaited], task: Task, begin: float) -> tuple[Drained, ...]:

@@ -13,7 +13,7 @@ kernel holds; about such a warning is given.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Mapping, Sequence, Tuple
 
 from ._address import host_netmask
@@ -39,23 +39,32 @@ Awaited = Tuple[ServiceKey, ServerKey]
 
 @dataclass(frozen=True)
 class Desired:
-    """The table as it should be, the servers whose connections should end, and what the user should know."""
+    """The table as it should be, the servers whose connections should end, and what the user should know.
+
+    ``assumed`` is what a real run would find in the table before this one, since an earlier task makes it.
+    """
 
     table: Table
     awaited: tuple[Awaited, ...] = ()
     warnings: tuple[str, ...] = ()
+    assumed: Table = field(default_factory=dict)
 
 
-def merge_service(spec: ServiceSpec, current: Service | None, path: str = "") -> Service:
-    """The service with what was given, everything else kept. Raises InvalidInput."""
-    base = current or Service(key=spec.key)
+def merge_service(spec: ServiceSpec, current: Service | None, path: str = "", reset: bool = False) -> Service:
+    """The service with what was given, everything else kept, or with ``reset`` as a new one has it.
+
+    Raises InvalidInput with all that is wrong.
+    """
+    base = Service(key=spec.key) if reset or current is None else current
     values: dict[str, Any] = dict(spec.given)
     scheduler = values.setdefault("scheduler", base.scheduler)
+    problems: tuple[str, ...] = ()
     if "scheduler_flags" in values:
         try:
             values["scheduler_flags"] = flag_bits(scheduler, values["scheduler_flags"])
         except ValueError as error:
-            raise InvalidInput([f"{path}scheduler_flags: {error}"]) from None
+            problems = (f"scheduler_flags: {error}",)
+            values["scheduler_flags"] = frozenset()
     else:
         values["scheduler_flags"] = kept_flags(base.scheduler, scheduler, base.scheduler_flags)
     if values.setdefault("persistence_timeout", base.persistence_timeout) is None:
@@ -65,13 +74,16 @@ def merge_service(spec: ServiceSpec, current: Service | None, path: str = "") ->
     else:
         values.setdefault("persistence_netmask", base.persistence_netmask or host_netmask(spec.key.family))
     merged = replace(base, **values)
-    _refuse(service_problems(merged), changed=merged != current, path=path)
+    if problems or merged != current:
+        _refuse(problems + service_problems(merged), path)
     return merged
 
 
-def merge_server(spec: ServerSpec, service: ServiceKey, current: Server | None, path: str = "") -> Server:
-    """The server with what was given, everything else kept. Raises InvalidInput."""
-    base = current or Server(key=spec.key(service))
+def merge_server(
+    spec: ServerSpec, service: ServiceKey, current: Server | None, path: str = "", reset: bool = False
+) -> Server:
+    """The server with what was given, everything else kept or reset as in merge_service, which also raises alike."""
+    base = Server(key=spec.key(service)) if reset or current is None else current
     values: dict[str, Any] = dict(spec.given)
     tunnel = values.setdefault("forwarding", base.forwarding) == "tunnel"
     values.setdefault("tunnel_type", (base.tunnel_type or "ipip") if tunnel else None)
@@ -79,7 +91,8 @@ def merge_server(spec: ServerSpec, service: ServiceKey, current: Server | None, 
     values.setdefault("tunnel_port", base.tunnel_port if kind == "gue" else None)
     values.setdefault("tunnel_checksum", _kept_checksum(kind, base.tunnel_checksum))
     merged = replace(base, **values)
-    _refuse(server_problems(service, merged), changed=merged != current, path=path)
+    if merged != current:
+        _refuse(server_problems(service, merged), path)
     return merged
 
 
@@ -89,8 +102,8 @@ def _kept_checksum(tunnel_type: str | None, checksum: str | None) -> str | None:
     return "none" if checksum is None or (tunnel_type == "gre" and checksum == "remcsum") else checksum
 
 
-def _refuse(problems: Sequence[str], changed: bool, path: str) -> None:
-    if changed and problems:
+def _refuse(problems: Sequence[str], path: str) -> None:
+    if problems:
         raise InvalidInput([f"{path}{problem}" for problem in problems])
 
 
@@ -99,7 +112,7 @@ def with_service(table: Table, spec: ServiceSpec) -> Desired:
     current = table.get(spec.key)
     merged = merge_service(spec, current.service if current else None)
     entry = Entry(merged, current.servers if current else {})
-    warnings = _oddities(service_problems(merged), str(spec.key)) + _one_packet_warning(entry)
+    warnings = oddities(service_problems(merged), str(spec.key)) + one_packet_warning(entry)
     return Desired({**table, spec.key: entry}, warnings=warnings)
 
 
@@ -116,18 +129,29 @@ def with_server(table: Table, service: ServiceKey, spec: ServerSpec, assume_serv
     """
     entry = table.get(service)
     warnings: tuple[str, ...] = ()
+    assumed: Table = {}
     if entry is None:
         if not assume_service:
-            raise InvalidInput([f"service: {service} does not exist; create it first (linux.lvs.ipvs_service)"])
+            missing = f"service: {service} does not exist; create it first (linux.lvs.ipvs_service)"
+            raise InvalidInput([missing, *_problems_of_new(spec, service)])
         warnings = (f"service: {service} does not exist; assuming that an earlier task creates it in a real run",)
         entry = Entry(Service(key=service), {})
+        assumed = {service: entry}
     key = spec.key(service)
     merged = merge_server(spec, service, entry.servers.get(key))
     changed = Entry(entry.service, {**entry.servers, key: merged})
-    warnings += _oddities(server_problems(service, merged), f"{service} -> {key}")
+    warnings += oddities(server_problems(service, merged), f"{service} -> {key}")
     if merged.forwarding == "nat":
-        warnings += _one_packet_warning(changed)
-    return Desired({**table, service: changed}, warnings=warnings)
+        warnings += one_packet_warning(changed)
+    return Desired({**table, service: changed}, warnings=warnings, assumed=assumed)
+
+
+def _problems_of_new(spec: ServerSpec, service: ServiceKey) -> tuple[str, ...]:
+    try:
+        merge_server(spec, service, None)
+    except InvalidInput as error:
+        return error.problems
+    return ()
 
 
 def without_server(table: Table, service: ServiceKey, server: ServerKey, drain: DrainSpec) -> Desired:
@@ -167,11 +191,13 @@ def _keep_active(entry: Entry, server: ServerKey, minimum: int, verb: str) -> No
         )
 
 
-def _oddities(problems: Sequence[str], entry: str) -> tuple[str, ...]:
+def oddities(problems: Sequence[str], entry: str) -> tuple[str, ...]:
+    """Warnings about an entry that the kernel holds though it makes no sense, and that stays so."""
     return tuple(f"{entry}: the kernel holds it so, left as it is: {problem}" for problem in problems)
 
 
-def _one_packet_warning(entry: Entry) -> tuple[str, ...]:
+def one_packet_warning(entry: Entry) -> tuple[str, ...]:
+    """A warning where replies would leave with another address than the client asked."""
     nat = [str(key) for key, server in entry.servers.items() if server.forwarding == "nat"]
     if not entry.service.one_packet or not nat:
         return ()

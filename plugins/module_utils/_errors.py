@@ -14,14 +14,16 @@ from typing import Iterable
 class LvsError(Exception):
     """Whatever a user is told in one sentence instead of a traceback.
 
-    ``done`` are the command lines of what was done before, and was not undone.
+    ``done`` are the command lines of what was done before, and was not undone; ``told`` when the sentence says so
+    already.
     """
 
     done: tuple[str, ...] = ()
+    told = False
 
     def __str__(self) -> str:
         text = super().__str__()
-        return f"{text}; done before, and left so: {', '.join(self.done)}" if self.done else text
+        return f"{text}; done before, and left so: {', '.join(self.done)}" if self.done and not self.told else text
 
 
 class InvalidInput(LvsError):

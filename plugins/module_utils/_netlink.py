@@ -1,18 +1,12 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""IPVS over generic netlink: the messages, reading the table, one verb an operation.
+"""IPVS over generic netlink: reading the table, one verb an operation, errors in sentences.
 
 Private to linux.lvs: may change in any release.
 
-Names and numbers are those of include/uapi/linux/ip_vs.h, behaviour is that of net/netfilter/ipvs/ip_vs_ctl.c.
-pyroute2 gives the socket, the family and the attribute codec; its own IPVS classes are not used. A message is::
-
-    nlmsghdr | genlmsghdr (cmd, version 1) | IPVS_CMD_ATTR_SERVICE { IPVS_SVC_ATTR_* }
-                                           | IPVS_CMD_ATTR_DEST    { IPVS_DEST_ATTR_* }
-
-Ports are in network order, addresses are 16 bytes of which IPv4 uses four, flags are two u32 (flags, mask), the
-netmask is an IPv4 mask in network order or an IPv6 prefix length in host order; all else is in host order.
+pyroute2 finds the family and carries the small requests. Dumps and changes of the table, which may be ten thousand
+messages, go through a plain socket and the codec of ``_wire``; pyroute2's own IPVS classes are not used.
 """
 
 from __future__ import annotations
@@ -20,161 +14,57 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
-import struct
+import socket
 import sys
 import traceback
-from typing import Any, Callable, Iterator, List, Mapping, NoReturn, Tuple, TypeVar
+from typing import Any, Callable, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
 from . import _host
-from ._address import IPV4, IPV6, family_of, host_netmask, pack, unpack
-from ._errors import Conflict, Refused, Unsettled, Unsupported
-from ._model import (
-    Connections,
-    Counters,
-    Entry,
-    Server,
-    ServerKey,
-    ServerStatus,
-    Service,
-    ServiceKey,
-    ServiceStatus,
-    Table,
+from ._errors import Conflict, LvsError, Refused, Unsettled, Unsupported
+from ._model import Connections, Counters, Entry, Server, ServerKey, Service, ServiceKey, ServiceStatus, Table
+from ._plan import Operation
+from ._wire import (
+    COMMANDS,
+    GENL_VERSION,
+    NLM_F_ACK,
+    NLM_F_DUMP,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    Found,
+    operation_command,
+    pack_message,
+    pack_operation,
+    pack_service_key,
+    unpack_connections,
+    unpack_messages,
+    unpack_nest,
+    unpack_server,
+    unpack_server_key,
+    unpack_server_status,
+    unpack_service,
+    unpack_service_counters,
+    unpack_service_key,
 )
-from ._plan import ADD, REMOVE, UPDATE, Operation
 
 PYROUTE2_ERROR: str | None = None
 try:
-    from pyroute2.netlink import NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, genlmsg, nla
+    from pyroute2.netlink import genlmsg
     from pyroute2.netlink.exceptions import NetlinkError
     from pyroute2.netlink.generic import GenericNetlinkSocket
 except Exception:  # a broken pyroute2 (0.9.2 on Python 3.8: TypeError) is to be told like a missing one
     PYROUTE2_ERROR = traceback.format_exc()
-    genlmsg = nla = object
+    genlmsg = object
     NetlinkError = OSError
-    NLM_F_ACK = NLM_F_DUMP = NLM_F_REQUEST = 0
 
-GENL_NAME, GENL_VERSION = "IPVS", 1
+GENL_NAME = "IPVS"
 
-COMMANDS = (
-    "UNSPEC",
-    "NEW_SERVICE",
-    "SET_SERVICE",
-    "DEL_SERVICE",
-    "GET_SERVICE",
-    "NEW_DEST",
-    "SET_DEST",
-    "DEL_DEST",
-    "GET_DEST",
-    "NEW_DAEMON",
-    "DEL_DAEMON",
-    "GET_DAEMON",
-    "SET_CONFIG",
-    "GET_CONFIG",
-    "SET_INFO",
-    "GET_INFO",
-    "ZERO",
-    "FLUSH",
-)
-
-SVC_F_PERSISTENT = 0x0001
-SVC_F_ONEPACKET = 0x0004
-SVC_F_SCHED = {1: 0x0008, 2: 0x0010, 3: 0x0020}
-# HASHED and whatever the kernel may add stays the kernel's: the mask covers only what the model knows.
-SVC_F_MASK = SVC_F_PERSISTENT | SVC_F_ONEPACKET | sum(SVC_F_SCHED.values())
-
-CONN_F_FWD_MASK = 0x0007
-FORWARDING = {0: "nat", 1: "local", 2: "tunnel", 3: "direct", 4: "bypass"}
-TUNNEL_TYPE = {0: "ipip", 1: "gue", 2: "gre"}
-TUNNEL_FLAGS = {0: "none", 1: "csum", 2: "remcsum"}
-PROTOCOL = {6: "tcp", 17: "udp", 132: "sctp"}
-FAMILY = {2: IPV4, 10: IPV6}  # AF_INET, AF_INET6
-
+_NETLINK_GENERIC = 16  # include/uapi/linux/netlink.h
+_SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
+_CHUNK = 1 << 16  # the kernel fills up to half of it at a time (netlink_dump in af_netlink.c)
+_BATCH = 64  # answers to all of them have to fit into the socket's buffer
 _READ_ATTEMPTS = 10
-# A server takes some 350 bytes of a dump, and a chunk may be no more than a page (pyroute2 0.7.7 to 0.8.1 read so):
-# a longer list may have come in several chunks, and what others change between two of them makes unchanged servers
-# vanish from it or come twice.
-_ONE_CHUNK = 8
 _TORN = f"another process keeps changing the IPVS table: {_READ_ATTEMPTS} times it changed while it was read"
-
-
-class stats_attributes(nla):  # type: ignore[misc]
-    """IPVS_STATS_ATTR_*, once with u32 (STATS) and once with u64 (STATS64)."""
-
-    nla_map = (
-        ("IPVS_STATS_ATTR_UNSPEC", "none"),
-        ("IPVS_STATS_ATTR_CONNS", "uint64"),
-        ("IPVS_STATS_ATTR_INPKTS", "uint64"),
-        ("IPVS_STATS_ATTR_OUTPKTS", "uint64"),
-        ("IPVS_STATS_ATTR_INBYTES", "uint64"),
-        ("IPVS_STATS_ATTR_OUTBYTES", "uint64"),
-        ("IPVS_STATS_ATTR_CPS", "uint64"),
-        ("IPVS_STATS_ATTR_INPPS", "uint64"),
-        ("IPVS_STATS_ATTR_OUTPPS", "uint64"),
-        ("IPVS_STATS_ATTR_INBPS", "uint64"),
-        ("IPVS_STATS_ATTR_OUTBPS", "uint64"),
-        ("IPVS_STATS_ATTR_PAD", "none"),
-    )
-
-
-class service_attributes(nla):  # type: ignore[misc]
-    """IPVS_SVC_ATTR_*."""
-
-    nla_map = (
-        ("IPVS_SVC_ATTR_UNSPEC", "none"),
-        ("IPVS_SVC_ATTR_AF", "uint16"),
-        ("IPVS_SVC_ATTR_PROTOCOL", "uint16"),
-        ("IPVS_SVC_ATTR_ADDR", "cdata"),
-        ("IPVS_SVC_ATTR_PORT", "be16"),
-        ("IPVS_SVC_ATTR_FWMARK", "uint32"),
-        ("IPVS_SVC_ATTR_SCHED_NAME", "asciiz"),
-        ("IPVS_SVC_ATTR_FLAGS", "cdata"),
-        ("IPVS_SVC_ATTR_TIMEOUT", "uint32"),
-        ("IPVS_SVC_ATTR_NETMASK", "cdata"),
-        ("IPVS_SVC_ATTR_STATS", "cdata"),
-        ("IPVS_SVC_ATTR_PE_NAME", "asciiz"),
-        ("IPVS_SVC_ATTR_STATS64", "stats"),
-    )
-    stats = stats_attributes
-
-
-class dest_attributes(nla):  # type: ignore[misc]
-    """IPVS_DEST_ATTR_*."""
-
-    nla_map = (
-        ("IPVS_DEST_ATTR_UNSPEC", "none"),
-        ("IPVS_DEST_ATTR_ADDR", "cdata"),
-        ("IPVS_DEST_ATTR_PORT", "be16"),
-        ("IPVS_DEST_ATTR_FWD_METHOD", "uint32"),
-        ("IPVS_DEST_ATTR_WEIGHT", "uint32"),
-        ("IPVS_DEST_ATTR_U_THRESH", "uint32"),
-        ("IPVS_DEST_ATTR_L_THRESH", "uint32"),
-        ("IPVS_DEST_ATTR_ACTIVE_CONNS", "uint32"),
-        ("IPVS_DEST_ATTR_INACT_CONNS", "uint32"),
-        ("IPVS_DEST_ATTR_PERSIST_CONNS", "uint32"),
-        ("IPVS_DEST_ATTR_STATS", "cdata"),
-        ("IPVS_DEST_ATTR_ADDR_FAMILY", "uint16"),
-        ("IPVS_DEST_ATTR_STATS64", "stats"),
-        ("IPVS_DEST_ATTR_TUN_TYPE", "uint8"),
-        ("IPVS_DEST_ATTR_TUN_PORT", "be16"),
-        ("IPVS_DEST_ATTR_TUN_FLAGS", "uint16"),
-    )
-    stats = stats_attributes
-
-
-class ipvsmsg(genlmsg):  # type: ignore[misc]
-    """IPVS_CMD_ATTR_*, the first level of every command but GET_INFO's answer."""
-
-    nla_map = (
-        ("IPVS_CMD_ATTR_UNSPEC", "none"),
-        ("IPVS_CMD_ATTR_SERVICE", "service"),
-        ("IPVS_CMD_ATTR_DEST", "dest"),
-        ("IPVS_CMD_ATTR_DAEMON", "cdata"),
-        ("IPVS_CMD_ATTR_TIMEOUT_TCP", "uint32"),
-        ("IPVS_CMD_ATTR_TIMEOUT_TCP_FIN", "uint32"),
-        ("IPVS_CMD_ATTR_TIMEOUT_UDP", "uint32"),
-    )
-    service = service_attributes
-    dest = dest_attributes
 
 
 class ipvsinfo(genlmsg):  # type: ignore[misc]
@@ -191,182 +81,96 @@ Attributes = List[Tuple[str, Any]]
 _Value = TypeVar("_Value")
 
 
-def pack_service_key(key: ServiceKey) -> Attributes:
-    """What names a service in every command."""
-    attributes: Attributes = [("IPVS_SVC_ATTR_AF", _number(FAMILY, key.family))]
-    if key.fwmark:
-        return attributes + [("IPVS_SVC_ATTR_FWMARK", key.fwmark)]
-    return attributes + [
-        ("IPVS_SVC_ATTR_PROTOCOL", _number(PROTOCOL, key.protocol or "")),
-        ("IPVS_SVC_ATTR_ADDR", _pack_address(key.address or "")),
-        ("IPVS_SVC_ATTR_PORT", key.port),
-    ]
+class Link:
+    """A plain netlink socket for what may be many messages. Raises OSError for what the kernel answers."""
+
+    def __init__(self, family: int) -> None:
+        self._family = family
+        self._sequence = 0
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_GENERIC)
+        self._socket.bind((0, 0))
+        # errors come without a copy of the request
+        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
+
+    def close(self) -> None:
+        """Closes the socket."""
+        self._socket.close()
+
+    def get(self, command: str, payload: bytes) -> bytes:
+        """The payload of the only message of the answer."""
+        ((_index, sequence),) = self._send([(command, payload)], NLM_F_REQUEST)
+        for message in self._receive():
+            if message.sequence == sequence:
+                if message.kind == NLMSG_ERROR:
+                    raise OSError(message.error, os.strerror(message.error))
+                return message.payload
+        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
+
+    def dump(self, command: str, payload: bytes) -> tuple[list[bytes], int]:
+        """The payloads of the messages of the answer, and in how many chunks they came.
+
+        What comes in one chunk was read at one moment. What others change between two chunks makes entries that did
+        not change vanish, or come twice.
+        """
+        ((_index, sequence),) = self._send([(command, payload)], NLM_F_REQUEST | NLM_F_DUMP)
+        payloads: list[bytes] = []
+        chunks = 0
+        while True:
+            had = len(payloads)
+            for message in self._receive():
+                if message.sequence != sequence:
+                    continue
+                if message.kind in (NLMSG_ERROR, NLMSG_DONE):
+                    if message.error:
+                        raise OSError(message.error, os.strerror(message.error))
+                    return payloads, chunks + (len(payloads) > had)
+                payloads.append(message.payload)
+            chunks += len(payloads) > had
+
+    def change(self, requests: Sequence[tuple[str, bytes]]) -> dict[int, int]:
+        """Sends all of them at once; the error numbers of those that failed, by index. The others were done."""
+        failures: dict[int, int] = {}
+        # only the last one is acknowledged: the kernel answers in order, and errors always
+        sequences = {sequence: index for index, sequence in self._send(requests, NLM_F_REQUEST)}
+        last = max(sequences)
+        while True:
+            for message in self._receive():
+                index = sequences.get(message.sequence)
+                if index is None or message.kind != NLMSG_ERROR:
+                    continue
+                if message.error:
+                    failures[index] = message.error
+                if message.sequence == last:
+                    return failures
+
+    def _send(self, requests: Sequence[tuple[str, bytes]], flags: int) -> list[tuple[int, int]]:
+        messages, sequences = [], []
+        for index, (command, payload) in enumerate(requests):
+            self._sequence += 1
+            acknowledged = NLM_F_ACK if index == len(requests) - 1 and command.startswith(_CHANGES) else 0
+            messages.append(pack_message(self._family, command, payload, flags | acknowledged, self._sequence))
+            sequences.append((index, self._sequence))
+        self._socket.send(b"".join(messages))
+        return sequences
+
+    def _receive(self) -> Iterator[Any]:
+        return unpack_messages(self._socket.recv(_CHUNK))
 
 
-def pack_service(service: Service) -> Attributes:
-    """A whole service; NEW and SET both need all of it, what is left out they reset or refuse."""
-    persistent = service.persistence_timeout is not None
-    flags = sum(SVC_F_SCHED[bit] for bit in service.scheduler_flags)
-    flags |= SVC_F_PERSISTENT * persistent | SVC_F_ONEPACKET * service.one_packet
-    netmask = service.persistence_netmask or host_netmask(service.key.family)
-    attributes = pack_service_key(service.key) + [
-        ("IPVS_SVC_ATTR_SCHED_NAME", service.scheduler),
-        ("IPVS_SVC_ATTR_FLAGS", struct.pack("=II", flags, SVC_F_MASK)),
-        ("IPVS_SVC_ATTR_TIMEOUT", service.persistence_timeout or 0),
-        ("IPVS_SVC_ATTR_NETMASK", pack(netmask) if service.key.family == IPV4 else struct.pack("=I", int(netmask))),
-    ]
-    if service.persistence_engine:
-        attributes.append(("IPVS_SVC_ATTR_PE_NAME", service.persistence_engine))
-    return attributes
-
-
-def unpack_service_key(get: Callable[[str], Any]) -> ServiceKey:
-    """The identity of a service of the kernel's."""
-    family = _name(FAMILY, get("IPVS_SVC_ATTR_AF"), "family")
-    mark = get("IPVS_SVC_ATTR_FWMARK")
-    if mark:
-        return ServiceKey(family, fwmark=mark)
-    return ServiceKey(
-        family,
-        protocol=_name(PROTOCOL, get("IPVS_SVC_ATTR_PROTOCOL"), "protocol"),
-        address=unpack(family, get("IPVS_SVC_ATTR_ADDR")),
-        port=get("IPVS_SVC_ATTR_PORT"),
-    )
-
-
-def unpack_service(get: Callable[[str], Any]) -> Service:
-    """A service in normal form: the kernel returns timeout and netmask of services that are not persistent too."""
-    key = unpack_service_key(get)
-    (flags,) = struct.unpack_from("=I", get("IPVS_SVC_ATTR_FLAGS"))
-    timeout = netmask = None
-    if flags & SVC_F_PERSISTENT:
-        timeout, raw = get("IPVS_SVC_ATTR_TIMEOUT"), get("IPVS_SVC_ATTR_NETMASK")
-        netmask = unpack(IPV4, raw) if key.family == IPV4 else str(struct.unpack_from("=I", raw)[0])
-    return Service(
-        key=key,
-        scheduler=get("IPVS_SVC_ATTR_SCHED_NAME"),
-        scheduler_flags=frozenset(bit for bit, value in SVC_F_SCHED.items() if flags & value),
-        persistence_timeout=timeout,
-        persistence_netmask=netmask,
-        persistence_engine=get("IPVS_SVC_ATTR_PE_NAME") or "",
-        one_packet=bool(flags & SVC_F_ONEPACKET),
-    )
-
-
-def pack_server_key(key: ServerKey) -> Attributes:
-    """What names a server within its service."""
-    return [
-        ("IPVS_DEST_ATTR_ADDR", _pack_address(key.address)),
-        ("IPVS_DEST_ATTR_PORT", key.port),
-        ("IPVS_DEST_ATTR_ADDR_FAMILY", _number(FAMILY, family_of(key.address))),
-    ]
-
-
-def pack_server(server: Server) -> Attributes:
-    """A whole server; SET without the tunnel attributes would make it an ipip tunnel."""
-    return pack_server_key(server.key) + [
-        ("IPVS_DEST_ATTR_FWD_METHOD", _number(FORWARDING, server.forwarding)),
-        ("IPVS_DEST_ATTR_WEIGHT", server.weight),
-        ("IPVS_DEST_ATTR_U_THRESH", server.upper_threshold),
-        ("IPVS_DEST_ATTR_L_THRESH", server.lower_threshold),
-        ("IPVS_DEST_ATTR_TUN_TYPE", _number(TUNNEL_TYPE, server.tunnel_type or "ipip")),
-        ("IPVS_DEST_ATTR_TUN_PORT", server.tunnel_port or 0),
-        ("IPVS_DEST_ATTR_TUN_FLAGS", _number(TUNNEL_FLAGS, server.tunnel_checksum or "none")),
-    ]
-
-
-def unpack_server_key(get: Callable[[str], Any], service: ServiceKey) -> ServerKey:
-    """The identity of a server; kernels before 3.18 do not say its family, which is the service's there."""
-    number = get("IPVS_DEST_ATTR_ADDR_FAMILY")
-    family = service.family if number is None else _name(FAMILY, number, "family")
-    return ServerKey(unpack(family, get("IPVS_DEST_ATTR_ADDR")), get("IPVS_DEST_ATTR_PORT"))
-
-
-def unpack_server(get: Callable[[str], Any], service: ServiceKey) -> Server:
-    """A server in normal form: the kernel returns tunnel attributes of every server."""
-    forwarding = _name(FORWARDING, get("IPVS_DEST_ATTR_FWD_METHOD") & CONN_F_FWD_MASK, "forwarding")
-    kind = port = checksum = None
-    if forwarding == "tunnel":
-        kind = _name(TUNNEL_TYPE, get("IPVS_DEST_ATTR_TUN_TYPE") or 0, "type")
-        port = get("IPVS_DEST_ATTR_TUN_PORT") if kind == "gue" else None
-        if kind in ("gue", "gre"):
-            checksum = _name(TUNNEL_FLAGS, get("IPVS_DEST_ATTR_TUN_FLAGS"), "flags")
-    return Server(
-        key=unpack_server_key(get, service),
-        forwarding=forwarding,
-        weight=get("IPVS_DEST_ATTR_WEIGHT"),
-        upper_threshold=get("IPVS_DEST_ATTR_U_THRESH"),
-        lower_threshold=get("IPVS_DEST_ATTR_L_THRESH"),
-        tunnel_type=kind,
-        tunnel_port=port,
-        tunnel_checksum=checksum,
-    )
-
-
-def pack_operation(operation: Operation) -> Attributes:
-    """What a command is about: whole entries where there is something to write, identities otherwise."""
-    after = operation.after
-    if operation.server is None:
-        packed = pack_service(after) if isinstance(after, Service) else pack_service_key(operation.service)
-        return [("IPVS_CMD_ATTR_SERVICE", {"attrs": packed})]
-    packed = pack_server(after) if isinstance(after, Server) else pack_server_key(operation.server)
-    return [
-        ("IPVS_CMD_ATTR_SERVICE", {"attrs": pack_service_key(operation.service)}),
-        ("IPVS_CMD_ATTR_DEST", {"attrs": packed}),
-    ]
-
-
-def unpack_connections(get: Callable[[str], Any]) -> Connections:
-    """How many connections a server has."""
-    return Connections(
-        active=get("IPVS_DEST_ATTR_ACTIVE_CONNS"),
-        inactive=get("IPVS_DEST_ATTR_INACT_CONNS"),
-        persistent=get("IPVS_DEST_ATTR_PERSIST_CONNS"),
-    )
-
-
-def unpack_counters(stats: Any) -> Counters:
-    """Counters and rates; kernels before 4.1 have no STATS64, and there they are all 0."""
-    if stats is None:
-        return Counters()
-    names = ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES", "CPS", "INPPS", "OUTPPS", "INBPS", "OUTBPS")
-    return Counters(*(stats.get_attr(f"IPVS_STATS_ATTR_{name}") or 0 for name in names))
-
-
-def _service_counters(get: Callable[[str], Any]) -> Counters:
-    return unpack_counters(get("IPVS_SVC_ATTR_STATS64"))
-
-
-def _server_status(get: Callable[[str], Any]) -> ServerStatus:
-    return ServerStatus(unpack_connections(get), unpack_counters(get("IPVS_DEST_ATTR_STATS64")))
-
-
-def _pack_address(address: str) -> bytes:
-    return pack(address).ljust(16, b"\0")
-
-
-def _name(names: Mapping[int, str], number: int, noun: str) -> str:
-    return names.get(number) or f"{noun}-{number}"
-
-
-def _number(names: Mapping[int, str], name: str) -> int:
-    for number, known in names.items():
-        if known == name:
-            return number
-    return int(name.rpartition("-")[2])  # made by _name from what the kernel had
+_CHANGES = ("NEW_", "SET_", "DEL_")
 
 
 class Kernel:
     """The IPVS table of the network namespace that we are in when it is first used."""
 
     def __init__(self) -> None:
-        self._socket: Any = None
+        self._opened: Link | None = None
 
     def close(self) -> None:
         """Closes the socket, if there is one."""
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     def table(self) -> Table:
         """All services with their servers; nothing, without asking, when the kernel has no IPVS loaded."""
@@ -401,15 +205,16 @@ class Kernel:
 
         def counters() -> dict[ServiceKey, Counters]:
             if only:
-                get = self._get_service(only)
-                return {only: _service_counters(get)} if get else {}
-            dump = self._dump("GET_SERVICE", [], "IPVS_CMD_ATTR_SERVICE")
-            return {unpack_service_key(get): _service_counters(get) for get in dump}
+                found = self._get_service(only)
+                return {only: unpack_service_counters(found)} if found else {}
+            dump = self._dump("GET_SERVICE", b"", "SERVICE")[0]
+            return {unpack_service_key(found): unpack_service_counters(found) for found in dump}
 
         def read() -> tuple[dict[ServiceKey, ServiceStatus], set[ServiceKey]]:
             services = counters()
             status = {
-                key: ServiceStatus(value, self._per_server(key, _server_status)) for key, value in services.items()
+                key: ServiceStatus(value, self._per_server(key, unpack_server_status))
+                for key, value in services.items()
             }
             return status, set(services)
 
@@ -425,73 +230,76 @@ class Kernel:
             size = message.get_attr("IPVS_INFO_ATTR_CONN_TAB_SIZE")
         return {"ipvs": f"{code >> 16 & 0xFF}.{code >> 8 & 0xFF}.{code & 0xFF}", "connection_table_size": size}
 
-    def apply(self, operation: Operation) -> None:
-        """Carries out one operation.
+    def apply(self, step: Sequence[Operation]) -> list[LvsError | None]:
+        """Carries out operations that do not rely on each other; what became of each of them, None when it was done.
 
-        Raises Conflict when the entry is not as the operation supposes, Refused when the kernel does not take it.
+        It is Conflict when the entry is not as the operation supposes, Refused when the kernel does not take it. After
+        a failure the rest may not have been tried: then the list is shorter.
         """
-        verb = {ADD: "NEW", UPDATE: "SET", REMOVE: "DEL"}[operation.verb]
-        noun = "SERVICE" if operation.server is None else "DEST"
-        command, attributes = f"{verb}_{noun}", pack_operation(operation)
-        try:
-            self._request(command, attributes, NLM_F_REQUEST | NLM_F_ACK)
-        except NetlinkError as error:
-            _explain(command, error.code, operation)
+        outcomes: list[LvsError | None] = []
+        for begin in range(0, len(step), _BATCH):
+            part = step[begin : begin + _BATCH]
+            commands = [operation_command(operation) for operation in part]
+            failures = self._link().change(
+                [(command, pack_operation(operation)) for command, operation in zip(commands, part)]
+            )
+            if errno.EPERM in failures.values():
+                raise Unsupported(_not_permitted())
+            outcomes += [
+                _explained(command, failures[index], operation) if index in failures else None
+                for index, (command, operation) in enumerate(zip(commands, part))
+            ]
+            if failures:
+                break
+        return outcomes
 
-    def _get_service(self, key: ServiceKey) -> Callable[[str], Any] | None:
-        attributes = [("IPVS_CMD_ATTR_SERVICE", {"attrs": pack_service_key(key)})]
+    def _get_service(self, key: ServiceKey) -> Found | None:
         try:
-            (message,) = self._request("GET_SERVICE", attributes, NLM_F_REQUEST)
-        except NetlinkError as error:
-            if error.code == errno.ESRCH:
+            return unpack_nest(self._link().get("GET_SERVICE", pack_service_key(key)), "SERVICE")
+        except OSError as error:
+            if error.errno == errno.ESRCH:
                 return None
-            raise Refused(f"can't read service {key}: {_reason(error.code)}") from None
-        getter: Callable[[str], Any] = message.get_attr("IPVS_CMD_ATTR_SERVICE").get_attr
-        return getter
+            raise _unreadable(error) from None
 
     def _service(self, key: ServiceKey) -> Service | None:
-        get = self._get_service(key)
-        return unpack_service(get) if get else None
+        found = self._get_service(key)
+        return unpack_service(found) if found else None
 
     def _services(self) -> dict[ServiceKey, Service]:
-        services = (unpack_service(get) for get in self._dump("GET_SERVICE", [], "IPVS_CMD_ATTR_SERVICE"))
+        services = (unpack_service(found) for found in self._dump("GET_SERVICE", b"", "SERVICE")[0])
         return {service.key: service for service in services}
 
     def _servers(self, key: ServiceKey) -> dict[ServerKey, Server]:
-        return self._per_server(key, lambda get: unpack_server(get, key))
+        return self._per_server(key, lambda found: unpack_server(found, key))
 
-    def _per_server(self, key: ServiceKey, unpack: Callable[[Callable[[str], Any]], _Value]) -> dict[ServerKey, _Value]:
+    def _per_server(self, key: ServiceKey, unpack: Callable[[Found], _Value]) -> dict[ServerKey, _Value]:
         """What a dump says of each server of a service; none is missing that was there all the time."""
 
-        def read() -> tuple[dict[ServerKey, _Value], set[ServerKey]]:
-            servers = {unpack_server_key(get, key): unpack(get) for get in self._dump_servers(key)}
-            return servers, set(servers)
+        def read() -> tuple[dict[ServerKey, _Value], int]:
+            dump, chunks = self._dump("GET_DEST", pack_service_key(key), "DEST")
+            return {unpack_server_key(found, key): unpack(found) for found in dump}, chunks
 
-        servers, names = read()
-        if len(servers) <= _ONE_CHUNK:
+        servers, chunks = read()
+        if chunks <= 1:
             return servers
         for _attempt in range(_READ_ATTEMPTS):
-            last, (servers, names) = names, read()
-            if names == last:
+            last, (servers, chunks) = set(servers), read()
+            if chunks <= 1 or set(servers) == last:
                 return servers
         raise Unsettled(_TORN)
 
-    def _dump_servers(self, key: ServiceKey) -> Iterator[Callable[[str], Any]]:
-        attributes = [("IPVS_CMD_ATTR_SERVICE", {"attrs": pack_service_key(key)})]
-        return self._dump("GET_DEST", attributes, "IPVS_CMD_ATTR_DEST")
-
-    def _dump(self, command: str, attributes: Attributes, wanted: str) -> Iterator[Callable[[str], Any]]:
-        """The getters of the attributes that a dump returns; only what is asked of them is decoded."""
+    def _dump(self, command: str, payload: bytes, nest: str) -> tuple[list[Found], int]:
         try:
-            messages = self._request(command, attributes, NLM_F_REQUEST | NLM_F_DUMP)
-        except NetlinkError as error:
-            raise Refused(f"can't read the table: {_reason(error.code)}") from None
-        return (message.get_attr(wanted).get_attr for message in messages)
+            payloads, chunks = self._link().dump(command, payload)
+        except OSError as error:
+            raise _unreadable(error) from None
+        return [unpack_nest(each, nest) for each in payloads], chunks
 
-    def _request(self, command: str, attributes: Attributes, flags: int) -> tuple[Any, ...]:
-        if self._socket is None:
-            self._socket = _open(ipvsmsg)
-        return _request(self._socket, ipvsmsg, command, attributes, flags)
+    def _link(self) -> Link:
+        if self._opened is None:
+            with _open(genlmsg) as connection:
+                self._opened = Link(connection.prid)
+        return self._opened
 
 
 def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]) -> _Value:
@@ -501,6 +309,12 @@ def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]
         if again() == seen:
             return value
     raise Unsettled(_TORN)
+
+
+def _unreadable(error: OSError) -> LvsError:
+    if error.errno == errno.EPERM:
+        return Unsupported(_not_permitted())
+    return Refused(f"can't read the table: {_reason(error.errno or 0)}")
 
 
 def _open(message_class: Any) -> Any:
@@ -579,15 +393,15 @@ _REASONS: Mapping[tuple[str, int], str] = {
 }
 
 
-def _explain(command: str, number: int, operation: Operation) -> NoReturn:
-    """Turns what the kernel answered to a command into an error with a sentence; always raises."""
+def _explained(command: str, number: int, operation: Operation) -> LvsError:
+    """What the kernel answered to a command as an error with a sentence."""
     if number in _GONE_OR_THERE[command]:
-        raise Conflict(f"{operation}: {os.strerror(number)}")
+        return Conflict(f"{operation}: {os.strerror(number)}")
     if number == errno.ENOENT and isinstance(operation.after, Service):
-        raise Refused(f"{operation}: {_no_module(operation.after)}")
+        return Refused(f"{operation}: {_no_module(operation.after)}")
     reason = _REASONS.get((command.partition("_")[2], number))
     explained = f"{_reason(number)}: {reason}" if reason else _reason(number)
-    raise Refused(f"{operation}: the kernel refused it: {explained}")
+    return Refused(f"{operation}: the kernel refused it: {explained}")
 
 
 def kernel_modules(service: Service) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Callable, Sequence
 
 from ._address import FAMILIES, IPV4, family_of, is_host, parse_address, parse_netmask
@@ -26,6 +27,7 @@ from ._model import (
     MAX_MARK,
     MAX_NAME,
     MAX_PERSISTENCE,
+    MAX_U32,
     PROTOCOLS,
     SERVER_ATTRIBUTES,
     SERVER_IDENTITY,
@@ -38,6 +40,7 @@ from ._model import (
 )
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,28}")
+_ODD = re.compile(r"(?:protocol|forwarding|type|flags)-[0-9]{1,10}|local|bypass")
 _TRUE = ("yes", "on", "1", "true", "y", "t")
 _FALSE = ("no", "off", "0", "false", "n", "f")
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
@@ -91,7 +94,7 @@ class Reader:
 
     def refuse_unknown(self, allowed: Sequence[str]) -> None:
         """Notes options that do not exist."""
-        for name in sorted(set(map(str, self._options)) - set(allowed)):
+        for name in sorted(str(name) for name in self._options if name not in allowed):
             self.problem(name, f"is not an option here; there are {', '.join(allowed)}")
 
     def read(self, name: str, parse: Callable[[Any], Any]) -> Any:
@@ -114,11 +117,17 @@ class Reader:
 
     def integer(self, name: str, low: int, high: int) -> Any:
         """A whole number within the range."""
+        value = self._options.get(name)
+        if value is None or (type(value) is int and low <= value <= high):  # most values, of ten thousand servers
+            return value
         return self.read(name, lambda value: parse_integer(value, low, high))
 
-    def choice(self, name: str, choices: Sequence[str]) -> Any:
-        """One of the choices."""
-        return self.read(name, lambda value: parse_choice(value, choices))
+    def choice(self, name: str, choices: Sequence[str], odd: bool = False) -> Any:
+        """One of the choices; with ``odd`` also a name of what only the kernel can hold (see _model)."""
+        value = self._options.get(name)
+        if odd and isinstance(value, str) and _ODD.fullmatch(value):
+            return str(value)
+        return None if value is None else self.read(name, lambda value: parse_choice(value, choices))
 
     def choices(self, name: str, choices: Sequence[str]) -> Any:
         """Any of the choices, as a list or as text with commas."""
@@ -175,8 +184,8 @@ def as_list(value: Any) -> Sequence[Any]:
     raise ValueError(f"{value!r} is not a list")
 
 
-def read_service_key(options: Reader) -> ServiceKey | None:
-    """Which service is meant; None when it can't be told, with the reasons noted."""
+def read_service_key(options: Reader, odd: bool = False) -> ServiceKey | None:
+    """Which service is meant; None when it can't be told, with the reasons noted. ``odd`` as in read_service."""
     noted = len(options.problems)
     if options.given("fwmark"):
         for name in ("address", "port", "protocol"):
@@ -187,7 +196,7 @@ def read_service_key(options: Reader) -> ServiceKey | None:
         return ServiceKey(family=family, fwmark=mark) if len(options.problems) == noted else None
     address = options.read("address", parse_address)
     port = options.integer("port", 0, 65535)
-    protocol = options.choice("protocol", PROTOCOLS) or PROTOCOLS[0]
+    protocol = options.choice("protocol", PROTOCOLS, odd) or PROTOCOLS[0]
     family = options.choice("family", FAMILIES)
     if family and address and family != family_of(address):
         options.problem("family", f"{family} is not the family of {address}; it is for fwmark only, leave it out")
@@ -200,10 +209,14 @@ def read_service_key(options: Reader) -> ServiceKey | None:
     return ServiceKey(family=family_of(address), protocol=protocol, address=address, port=port)
 
 
-def read_service(options: Reader) -> ServiceSpec | None:
-    """A virtual service; None when it is wrong, with the reasons noted."""
+def read_service(options: Reader, odd: bool = False) -> ServiceSpec | None:
+    """A virtual service; None when it is wrong, with the reasons noted.
+
+    ``odd`` takes what the kernel can hold though we would not create it, so that whatever was read can be declared
+    again; whether it makes sense is asked of the merged entry.
+    """
     noted = len(options.problems)
-    key = read_service_key(options)
+    key = read_service_key(options, odd)
     given: dict[str, Any] = {}
     for name, value in (
         ("scheduler", options.read("scheduler", parse_name)),
@@ -214,7 +227,7 @@ def read_service(options: Reader) -> ServiceSpec | None:
     ):
         if value is not None:
             given[name] = value
-    timeout = options.integer("persistence_timeout", 0, MAX_PERSISTENCE)
+    timeout = options.integer("persistence_timeout", 0, MAX_U32 if odd else MAX_PERSISTENCE)
     if timeout is not None:
         given["persistence_timeout"] = timeout or None
     return ServiceSpec(key, given) if key and len(options.problems) == noted else None
@@ -226,12 +239,22 @@ def _flags(options: Reader) -> Any:
 
 
 def _netmask(options: Reader, key: ServiceKey | None) -> Any:
-    # without a service there is no family to read the mask by; the service's own problem is noted already
-    return options.read("persistence_netmask", lambda value: parse_netmask(key.family, value)) if key else None
+    return options.read("persistence_netmask", partial(_parse_netmask, key))
 
 
-def read_server(options: Reader) -> ServerSpec | None:
-    """A real server; None when it is wrong, with the reasons noted."""
+def _parse_netmask(key: ServiceKey | None, value: Any) -> Any:
+    if key:
+        return parse_netmask(key.family, value)
+    # without a service there is no family to read the mask by, but one that fits neither is wrong all the same
+    try:
+        return parse_netmask(IPV6, value)
+    except ValueError:
+        return parse_netmask(IPV4, value)
+
+
+def read_server(options: Reader, odd: bool = False) -> ServerSpec | None:
+    """A real server; None when it is wrong, with the reasons noted. ``odd`` as in read_service."""
+    most = MAX_U32 if odd else MAX_INT
     noted = len(options.problems)
     address = options.read("address", _parse_server_address)
     if not options.given("address"):
@@ -239,13 +262,13 @@ def read_server(options: Reader) -> ServerSpec | None:
     port = options.integer("port", 0, 65535)
     given: dict[str, Any] = {}
     for name, value in (
-        ("forwarding", options.choice("forwarding", FORWARDINGS)),
+        ("forwarding", options.choice("forwarding", FORWARDINGS, odd)),
         ("weight", options.integer("weight", 0, MAX_INT)),
-        ("upper_threshold", options.integer("upper_threshold", 0, MAX_INT)),
-        ("lower_threshold", options.integer("lower_threshold", 0, MAX_INT)),
-        ("tunnel_type", options.choice("tunnel_type", TUNNEL_TYPES)),
+        ("upper_threshold", options.integer("upper_threshold", 0, most)),
+        ("lower_threshold", options.integer("lower_threshold", 0, most)),
+        ("tunnel_type", options.choice("tunnel_type", TUNNEL_TYPES, odd)),
         ("tunnel_port", options.integer("tunnel_port", 1, 65535)),
-        ("tunnel_checksum", options.choice("tunnel_checksum", TUNNEL_CHECKSUMS)),
+        ("tunnel_checksum", options.choice("tunnel_checksum", TUNNEL_CHECKSUMS, odd)),
     ):
         if value is not None:
             given[name] = value

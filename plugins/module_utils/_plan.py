@@ -55,8 +55,12 @@ class Operation:
         return f"{self.verb} {self.entry}"
 
 
-def make_plan(current: Table, desired: Table) -> tuple[Operation, ...]:
-    """The operations that lead from one table to the other, in the order described above."""
+def make_steps(current: Table, desired: Table) -> tuple[tuple[Operation, ...], ...]:
+    """The operations that lead from one table to the other, by the steps described above; empty steps are left out.
+
+    A step relies on those before it. Within a step no operation relies on another one, but servers of a new service
+    on that service, so that a step may go to the kernel as a whole.
+    """
     steps: list[list[Operation]] = [[] for step in range(6)]
     for key in sorted_keys({**current, **desired}):
         before, after = current.get(key), desired.get(key)
@@ -69,7 +73,12 @@ def make_plan(current: Table, desired: Table) -> tuple[Operation, ...]:
             if before.service != after.service:
                 steps[2].append(Operation(key, None, before.service, after.service))
             _compare_servers(key, before, after, steps)
-    return tuple(operation for step in steps for operation in step)
+    return tuple(tuple(step) for step in steps if step)
+
+
+def make_plan(current: Table, desired: Table) -> tuple[Operation, ...]:
+    """The operations that lead from one table to the other, in the order described above."""
+    return tuple(operation for step in make_steps(current, desired) for operation in step)
 
 
 def _added(key: ServiceKey, entry: Entry) -> Sequence[Operation]:

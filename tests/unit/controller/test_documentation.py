@@ -33,12 +33,6 @@ from ansible_collections.linux.lvs.plugins.module_utils._model import (
     ServiceKey,
     ServiceStatus,
 )
-from ansible_collections.linux.lvs.plugins.module_utils._netlink import (
-    dest_attributes,
-    pack_server,
-    pack_service,
-    service_attributes,
-)
 from ansible_collections.linux.lvs.plugins.module_utils._options import (
     Reader,
     read_drain,
@@ -47,6 +41,13 @@ from ansible_collections.linux.lvs.plugins.module_utils._options import (
     read_service_key,
 )
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
+from ansible_collections.linux.lvs.plugins.module_utils._wire import (
+    DEST_ATTRIBUTES,
+    SVC_ATTRIBUTES,
+    pack_server,
+    pack_service,
+    unpack_nest,
+)
 from ansible_collections.linux.lvs.tests.unit.controller.repository import MODULES, documentation, returned
 
 SPECS = {
@@ -203,8 +204,8 @@ def test_attribute_of_a_service_has_its_word_and_its_netlink_attribute(name, old
     assert [field.name for field in fields(Service) if getattr(old, field.name) != getattr(new, field.name)] == [name]
     assert word in command(Operation(SIP, None, old, new)).split()
     assert command(Operation(SIP, None, old, new)) != command(Operation(SIP, None, new, old))
-    assert _differing(pack_service(old), pack_service(new)) == {f"IPVS_SVC_ATTR_{attribute}"}
-    assert f"IPVS_SVC_ATTR_{attribute}" in dict(service_attributes.nla_map)
+    found = [unpack_nest(pack_service(service), "SERVICE") for service in (old, new)]
+    assert _differing(*found) == {SVC_ATTRIBUTES.index(attribute)}
 
 
 @pytest.mark.parametrize(("name", "old", "new", "word", "attribute"), SERVERS, ids=[case[0] for case in SERVERS])
@@ -212,13 +213,12 @@ def test_attribute_of_a_server_has_its_word_and_its_netlink_attribute(name, old,
     assert [field.name for field in fields(Server) if getattr(old, field.name) != getattr(new, field.name)] == [name]
     assert word in command(Operation(SIP, RIP, old, new)).split()
     assert command(Operation(SIP, RIP, old, new)) != command(Operation(SIP, RIP, new, old))
-    assert _differing(pack_server(old), pack_server(new)) == {f"IPVS_DEST_ATTR_{attribute}"}
-    assert f"IPVS_DEST_ATTR_{attribute}" in dict(dest_attributes.nla_map)
+    found = [unpack_nest(pack_server(server), "DEST") for server in (old, new)]
+    assert _differing(*found) == {DEST_ATTRIBUTES.index(attribute)}
 
 
 def _differing(old, new):
-    old, new = dict(old), dict(new)
-    return {name for name in {**old, **new} if old.get(name) != new.get(name)}
+    return {number for number in {**old, **new} if old.get(number) != new.get(number)}
 
 
 _FULL_SERVICE = Service(SIP, "sh", frozenset({1}), 60, "255.255.255.255", "sip", True)

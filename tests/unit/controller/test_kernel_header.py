@@ -9,25 +9,27 @@ import socket
 from pathlib import Path
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils import _model, _netlink
+from ansible_collections.linux.lvs.plugins.module_utils import _model, _netlink, _wire
 
 HEADER = Path("/usr/include/linux/ip_vs.h")
+NETLINK = Path("/usr/include/linux/netlink.h")
 
 ENUMS = (
-    ("IPVS_CMD_ATTR_", _netlink.ipvsmsg),
-    ("IPVS_SVC_ATTR_", _netlink.service_attributes),
-    ("IPVS_DEST_ATTR_", _netlink.dest_attributes),
-    ("IPVS_STATS_ATTR_", _netlink.stats_attributes),
-    ("IPVS_INFO_ATTR_", _netlink.ipvsinfo),
+    ("IPVS_CMD_", _wire.COMMANDS),
+    ("IPVS_CMD_ATTR_", _wire.CMD_ATTRIBUTES),
+    ("IPVS_SVC_ATTR_", _wire.SVC_ATTRIBUTES),
+    ("IPVS_DEST_ATTR_", _wire.DEST_ATTRIBUTES),
+    ("IPVS_STATS_ATTR_", _wire.STATS_ATTRIBUTES),
 )
+MESSAGES = (("IPVS_INFO_ATTR_", _netlink.ipvsinfo),)
 NUMBERS = (
-    ("IP_VS_SVC_F_PERSISTENT", _netlink.SVC_F_PERSISTENT),
-    ("IP_VS_SVC_F_ONEPACKET", _netlink.SVC_F_ONEPACKET),
-    ("IP_VS_SVC_F_SCHED1", _netlink.SVC_F_SCHED[1]),
-    ("IP_VS_SVC_F_SCHED2", _netlink.SVC_F_SCHED[2]),
-    ("IP_VS_SVC_F_SCHED3", _netlink.SVC_F_SCHED[3]),
-    ("IP_VS_CONN_F_FWD_MASK", _netlink.CONN_F_FWD_MASK),
-    ("IPVS_GENL_VERSION", _netlink.GENL_VERSION),
+    ("IP_VS_SVC_F_PERSISTENT", _wire.SVC_F_PERSISTENT),
+    ("IP_VS_SVC_F_ONEPACKET", _wire.SVC_F_ONEPACKET),
+    ("IP_VS_SVC_F_SCHED1", _wire.SVC_F_SCHED[1]),
+    ("IP_VS_SVC_F_SCHED2", _wire.SVC_F_SCHED[2]),
+    ("IP_VS_SVC_F_SCHED3", _wire.SVC_F_SCHED[3]),
+    ("IP_VS_CONN_F_FWD_MASK", _wire.CONN_F_FWD_MASK),
+    ("IPVS_GENL_VERSION", _wire.GENL_VERSION),
     ("IP_VS_SCHEDNAME_MAXLEN", _model.MAX_NAME + 1),
     ("IP_VS_PENAME_MAXLEN", _model.MAX_NAME + 1),
 )
@@ -74,15 +76,29 @@ def _enum(header, prefix):
     return found
 
 
-def test_commands_are_those_of_the_header_in_their_order(header):
-    ours = [f"IPVS_CMD_{name}" for name in _netlink.COMMANDS]
-    assert ours == _enum(header, "IPVS_CMD_")[: len(ours)]
+@pytest.mark.parametrize(("prefix", "names"), ENUMS, ids=[case[0] for case in ENUMS])
+def test_names_are_those_of_the_header_in_their_order(header, prefix, names):
+    assert [f"{prefix}{name}" for name in names] == _enum(header, prefix)[: len(names)]
 
 
-@pytest.mark.parametrize(("prefix", "message"), ENUMS, ids=[case[0] for case in ENUMS])
+@pytest.mark.parametrize(("prefix", "message"), MESSAGES, ids=[case[0] for case in MESSAGES])
 def test_attributes_are_those_of_the_header_in_their_order(header, prefix, message):
     ours = [name for name, _format in message.nla_map]
     assert ours == _enum(header, prefix)[: len(ours)]
+
+
+@pytest.mark.parametrize("name", ["NLM_F_REQUEST", "NLM_F_ACK", "NLM_F_DUMP", "NLMSG_ERROR", "NLMSG_DONE"])
+def test_numbers_of_netlink_are_those_of_its_header(name):
+    text = NETLINK.read_text(encoding="utf-8")
+    ours = _numbers(text, name)
+    assert getattr(_wire, name) == sum(ours)
+
+
+def _numbers(text, name):
+    """The numbers of a constant of netlink.h, which may be named after others."""
+    (value,) = re.findall(rf"^#define[ \t]+{name}[ \t]+([^/\n]+)", text, re.MULTILINE)
+    words = re.findall(r"\w+", value)
+    return [number for word in words for number in ([int(word, 0)] if word[0].isdigit() else _numbers(text, word))]
 
 
 @pytest.mark.parametrize(("name", "number"), NUMBERS, ids=[case[0] for case in NUMBERS])
@@ -95,32 +111,32 @@ def test_family_has_the_name_of_the_header(header):
 
 
 def test_forwarding_methods_are_those_of_the_header(header):
-    assert {_define(header, name): word for name, word in FORWARDING.items()} == _netlink.FORWARDING
+    assert {_define(header, name): word for name, word in FORWARDING.items()} == _wire.FORWARDING
 
 
 def test_tunnel_types_are_those_of_the_header_in_their_order(header):
     (found,) = [names for names in _enums(header) if names[0] == "IP_VS_CONN_F_TUNNEL_TYPE_IPIP"]
     words = [name.rpartition("_")[2].lower() for name in found if not name.endswith("_MAX")]
-    assert dict(enumerate(words)) == _netlink.TUNNEL_TYPE
+    assert dict(enumerate(words)) == _wire.TUNNEL_TYPE
     assert tuple(words) == _model.TUNNEL_TYPES
 
 
 def test_tunnel_flags_are_those_of_the_header(header):
-    assert {_define(header, name): word for name, word in TUNNEL_FLAGS.items()} == _netlink.TUNNEL_FLAGS
+    assert {_define(header, name): word for name, word in TUNNEL_FLAGS.items()} == _wire.TUNNEL_FLAGS
 
 
 @pytest.mark.parametrize("name", FLAG_NAMES)
 def test_flags_of_schedulers_are_those_of_the_header(header, name):
-    (bit,) = [bit for bit, value in _netlink.SVC_F_SCHED.items() if value == _define(header, name)]
+    (bit,) = [bit for bit, value in _wire.SVC_F_SCHED.items() if value == _define(header, name)]
     assert _model.FLAG_NAMES["sh"][bit] == f"sh-{FLAG_NAMES[name]}"
     assert _model.FLAG_NAMES["mh"][bit] == f"mh-{FLAG_NAMES[name]}"
 
 
 def test_mask_leaves_the_kernels_own_flag_alone(header):
-    assert not _netlink.SVC_F_MASK & _define(header, "IP_VS_SVC_F_HASHED")
+    assert not _wire.SVC_F_MASK & _define(header, "IP_VS_SVC_F_HASHED")
 
 
 def test_families_and_protocols_are_the_systems():
-    assert _netlink.FAMILY == {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
+    assert _wire.FAMILY == {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
     protocols = {socket.IPPROTO_TCP: "tcp", socket.IPPROTO_UDP: "udp", socket.IPPROTO_SCTP: "sctp"}
-    assert protocols == _netlink.PROTOCOL
+    assert protocols == _wire.PROTOCOL

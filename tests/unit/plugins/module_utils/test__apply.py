@@ -11,7 +11,14 @@ import pytest
 from ansible_collections.linux.lvs.plugins.module_utils import _apply
 from ansible_collections.linux.lvs.plugins.module_utils._apply import ATTEMPTS, Task, converge, predict
 from ansible_collections.linux.lvs.plugins.module_utils._desired import Desired, with_drained_server, without_service
-from ansible_collections.linux.lvs.plugins.module_utils._errors import Busy, Conflict, InvalidInput, Refused, Unsettled
+from ansible_collections.linux.lvs.plugins.module_utils._errors import (
+    Busy,
+    Conflict,
+    InvalidInput,
+    LvsError,
+    Refused,
+    Unsettled,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command
 from ansible_collections.linux.lvs.plugins.module_utils._model import (
     Connections,
@@ -47,7 +54,18 @@ class World:
         self.waits = []  # (seconds, whether the lock was held)
         self.left = lambda now: {}  # connections by server
 
-    def apply(self, operation):
+    def apply(self, step):
+        """As the real one: what follows a failure is not tried."""
+        outcomes = []
+        for operation in step:
+            try:
+                self._apply(operation)
+            except LvsError as error:
+                return [*outcomes, error]
+            outcomes.append(None)
+        return outcomes
+
+    def _apply(self, operation):
         self.rival(self.count)
         self.count += 1
         if self.count - 1 == self.refuse:
@@ -132,8 +150,9 @@ def test_refused_operation_leads_back_and_says_what_was_done(pair, data):
     with pytest.raises(Refused) as caught:
         converge(world, world.task(lambda table: Desired(wanted)))
     assert world.table == current
-    report = f"done before and led back: {done}" if done else "nothing was changed"
+    report = f"done before: {done}, and led back" if done else "nothing was changed"
     assert str(caught.value) == f"{plan[world.refuse]}: no; {report}"
+    assert caught.value.done == ()
 
 
 def test_table_that_is_as_desired_is_read_once():
@@ -172,7 +191,11 @@ def test_failure_to_lead_back_is_told():
     world.rival = rival
     with pytest.raises(Refused) as caught:
         converge(world, task)
-    assert str(caught.value) == ("no more; done before: add tcp 192.0.2.1:80; leading it back failed: no more")
+    assert str(caught.value) == (
+        "no more; done before: add tcp 192.0.2.1:80; leading it back failed: no more; to be as before it needs: remove"
+        " tcp 192.0.2.1:80"
+    )
+    assert caught.value.done == ("ipvsadm -A -t 192.0.2.1:80 -s rr",)
 
 
 @given(_pairs(), st.data())

@@ -1,0 +1,363 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""IPVS's generic netlink messages about services and servers: bytes to and from the model.
+
+Private to linux.lvs: may change in any release.
+
+Names and numbers are those of include/uapi/linux/ip_vs.h and linux/netlink.h, behaviour is that of
+net/netfilter/ipvs/ip_vs_ctl.c. A message is::
+
+    nlmsghdr | genlmsghdr (cmd, version 1) | IPVS_CMD_ATTR_SERVICE { IPVS_SVC_ATTR_* }
+                                           | IPVS_CMD_ATTR_DEST    { IPVS_DEST_ATTR_* }
+
+Ports are in network order, addresses are 16 bytes of which IPv4 uses four, flags are two u32 (flags, mask), the
+netmask is an IPv4 mask in network order or an IPv6 prefix length in host order; all else is in host order.
+
+A table may have ten thousand servers, so their attributes are packed by one struct and unpacked when asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from struct import Struct
+from typing import Any, Dict, Iterator, Mapping
+
+from ._address import IPV4, IPV6, family_of, host_netmask, pack, unpack
+from ._model import Connections, Counters, Server, ServerKey, ServerStatus, Service, ServiceKey
+from ._plan import ADD, REMOVE, UPDATE, Operation
+
+GENL_VERSION = 1
+COMMANDS = (
+    "UNSPEC",
+    "NEW_SERVICE",
+    "SET_SERVICE",
+    "DEL_SERVICE",
+    "GET_SERVICE",
+    "NEW_DEST",
+    "SET_DEST",
+    "DEL_DEST",
+    "GET_DEST",
+    "NEW_DAEMON",
+    "DEL_DAEMON",
+    "GET_DAEMON",
+    "SET_CONFIG",
+    "GET_CONFIG",
+    "SET_INFO",
+    "GET_INFO",
+    "ZERO",
+    "FLUSH",
+)
+
+SVC_F_PERSISTENT = 0x0001
+SVC_F_ONEPACKET = 0x0004
+SVC_F_SCHED = {1: 0x0008, 2: 0x0010, 3: 0x0020}
+# HASHED and whatever the kernel may add stays the kernel's: the mask covers only what the model knows.
+SVC_F_MASK = SVC_F_PERSISTENT | SVC_F_ONEPACKET | sum(SVC_F_SCHED.values())
+
+CONN_F_FWD_MASK = 0x0007
+FORWARDING = {0: "nat", 1: "local", 2: "tunnel", 3: "direct", 4: "bypass"}
+TUNNEL_TYPE = {0: "ipip", 1: "gue", 2: "gre"}
+TUNNEL_FLAGS = {0: "none", 1: "csum", 2: "remcsum"}
+PROTOCOL = {6: "tcp", 17: "udp", 132: "sctp"}
+FAMILY = {2: IPV4, 10: IPV6}  # AF_INET, AF_INET6
+
+CMD_ATTRIBUTES = ("UNSPEC", "SERVICE", "DEST", "DAEMON", "TIMEOUT_TCP", "TIMEOUT_TCP_FIN", "TIMEOUT_UDP")
+SVC_ATTRIBUTES = (
+    *("UNSPEC", "AF", "PROTOCOL", "ADDR", "PORT", "FWMARK", "SCHED_NAME", "FLAGS", "TIMEOUT", "NETMASK", "STATS"),
+    *("PE_NAME", "STATS64"),
+)
+DEST_ATTRIBUTES = (
+    *("UNSPEC", "ADDR", "PORT", "FWD_METHOD", "WEIGHT", "U_THRESH", "L_THRESH", "ACTIVE_CONNS", "INACT_CONNS"),
+    *("PERSIST_CONNS", "STATS", "ADDR_FAMILY", "STATS64", "TUN_TYPE", "TUN_PORT", "TUN_FLAGS"),
+)
+STATS_ATTRIBUTES = (
+    *("UNSPEC", "CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES", "CPS", "INPPS", "OUTPPS", "INBPS", "OUTBPS"),
+    "PAD",
+)
+_CMD, _SVC, _DEST, _STATS = (
+    {name: number for number, name in enumerate(names)}
+    for names in (CMD_ATTRIBUTES, SVC_ATTRIBUTES, DEST_ATTRIBUTES, STATS_ATTRIBUTES)
+)
+
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x01, 0x04, 0x300
+NLMSG_ERROR, NLMSG_DONE = 0x02, 0x03
+_NLA_TYPE_MASK = 0x3FFF
+_MESSAGE = Struct("=IHHIIBBH")  # nlmsghdr, genlmsghdr
+_HEADER = Struct("=IHHII")  # nlmsghdr
+_ERROR = Struct("=i")  # nlmsgerr, and what NLMSG_DONE carries
+_ATTRIBUTE = Struct("=HH")  # nlattr
+_U16, _U32, _U64 = Struct("=H"), Struct("=I"), Struct("=Q")
+_FLAGS = Struct("=II")
+
+Found = Dict[int, bytes]
+
+
+def _attribute(kind: int, payload: bytes) -> bytes:
+    return _ATTRIBUTE.pack(4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
+
+
+class _Layout:
+    """Attributes of fixed size, packed by one call."""
+
+    def __init__(self, kind: int, *fields: tuple[int, str]) -> None:
+        pattern, words, size = "=HH", [0, kind], 4
+        for number, form in fields:
+            length = Struct(f"={form}").size
+            padding = -length % 4
+            pattern += f"HH{form}{padding}x"
+            words += [4 + length, number, 0]
+            size += 4 + length + padding
+        words[0] = size
+        self._struct, self._words = Struct(pattern), words
+
+    def pack(self, *values: Any) -> bytes:
+        """The nest of attributes with these values, in the order of the fields."""
+        words = self._words.copy()
+        words[4::3] = values
+        return self._struct.pack(*words)
+
+
+_SERVER_KEY = ((_DEST["ADDR"], "16s"), (_DEST["PORT"], "2s"), (_DEST["ADDR_FAMILY"], "H"))
+_SERVER_KEY_LAYOUT = _Layout(_CMD["DEST"], *_SERVER_KEY)
+_SERVER_LAYOUT = _Layout(
+    _CMD["DEST"],
+    *_SERVER_KEY,
+    *((_DEST["FWD_METHOD"], "I"), (_DEST["WEIGHT"], "I"), (_DEST["U_THRESH"], "I"), (_DEST["L_THRESH"], "I")),
+    *((_DEST["TUN_TYPE"], "B"), (_DEST["TUN_PORT"], "2s"), (_DEST["TUN_FLAGS"], "H")),
+)
+
+
+def _service_key(key: ServiceKey) -> bytes:
+    family = _attribute(_SVC["AF"], _U16.pack(_number(FAMILY, key.family)))
+    if key.fwmark:
+        return family + _attribute(_SVC["FWMARK"], _U32.pack(key.fwmark))
+    return (
+        family
+        + _attribute(_SVC["PROTOCOL"], _U16.pack(_number(PROTOCOL, key.protocol or "")))
+        + _attribute(_SVC["ADDR"], pack(key.address or "").ljust(16, b"\0"))
+        + _attribute(_SVC["PORT"], key.port.to_bytes(2, "big"))
+    )
+
+
+@lru_cache(maxsize=1024)  # the servers of a service follow each other
+def pack_service_key(key: ServiceKey) -> bytes:
+    """What names a service in every command."""
+    return _attribute(_CMD["SERVICE"], _service_key(key))
+
+
+def pack_service(service: Service) -> bytes:
+    """A whole service; NEW and SET both need all of it, what is left out they reset or refuse."""
+    persistent = service.persistence_timeout is not None
+    flags = sum(SVC_F_SCHED[bit] for bit in service.scheduler_flags)
+    flags |= SVC_F_PERSISTENT * persistent | SVC_F_ONEPACKET * service.one_packet
+    netmask = service.persistence_netmask or host_netmask(service.key.family)
+    attributes = [
+        _service_key(service.key),
+        _attribute(_SVC["SCHED_NAME"], service.scheduler.encode() + b"\0"),
+        _attribute(_SVC["FLAGS"], _FLAGS.pack(flags, SVC_F_MASK)),
+        _attribute(_SVC["TIMEOUT"], _U32.pack(service.persistence_timeout or 0)),
+        _attribute(_SVC["NETMASK"], pack(netmask) if service.key.family == IPV4 else _U32.pack(int(netmask))),
+    ]
+    if service.persistence_engine:
+        attributes.append(_attribute(_SVC["PE_NAME"], service.persistence_engine.encode() + b"\0"))
+    return _attribute(_CMD["SERVICE"], b"".join(attributes))
+
+
+def pack_server_key(key: ServerKey) -> bytes:
+    """What names a server within its service."""
+    return _SERVER_KEY_LAYOUT.pack(*_server_key(key))
+
+
+def _server_key(key: ServerKey) -> tuple[bytes, bytes, int]:
+    return pack(key.address), key.port.to_bytes(2, "big"), _number(FAMILY, family_of(key.address))
+
+
+def pack_server(server: Server) -> bytes:
+    """A whole server; SET without the tunnel attributes would make it an ipip tunnel."""
+    return _SERVER_LAYOUT.pack(
+        *_server_key(server.key),
+        _number(FORWARDING, server.forwarding),
+        server.weight,
+        server.upper_threshold,
+        server.lower_threshold,
+        _number(TUNNEL_TYPE, server.tunnel_type or "ipip"),
+        (server.tunnel_port or 0).to_bytes(2, "big"),
+        _number(TUNNEL_FLAGS, server.tunnel_checksum or "none"),
+    )
+
+
+def operation_command(operation: Operation) -> str:
+    """The command, one of COMMANDS, that carries an operation out."""
+    verb = {ADD: "NEW", UPDATE: "SET", REMOVE: "DEL"}[operation.verb]
+    return f"{verb}_{'SERVICE' if operation.server is None else 'DEST'}"
+
+
+def pack_operation(operation: Operation) -> bytes:
+    """What a command is about: whole entries where there is something to write, identities otherwise."""
+    after = operation.after
+    if operation.server is None:
+        return pack_service(after) if isinstance(after, Service) else pack_service_key(operation.service)
+    packed = pack_server(after) if isinstance(after, Server) else pack_server_key(operation.server)
+    return pack_service_key(operation.service) + packed
+
+
+def pack_message(family: int, command: str, payload: bytes, flags: int, sequence: int) -> bytes:
+    """A whole request. ``family`` is the number that the kernel gave to the generic netlink family."""
+    length = _MESSAGE.size + len(payload)
+    return _MESSAGE.pack(length, family, flags, sequence, 0, COMMANDS.index(command), GENL_VERSION, 0) + payload
+
+
+@dataclass(frozen=True)
+class Message:
+    """One netlink message of an answer. ``error`` is an errno, 0 for none, of NLMSG_ERROR and NLMSG_DONE."""
+
+    kind: int
+    sequence: int
+    error: int
+    payload: bytes
+
+
+def unpack_messages(data: bytes) -> Iterator[Message]:
+    """The messages of one datagram."""
+    begin = 0
+    while begin + _HEADER.size <= len(data):
+        length, kind, _flags, sequence, _port = _HEADER.unpack_from(data, begin)
+        error, payload = 0, b""
+        if kind not in (NLMSG_ERROR, NLMSG_DONE):
+            payload = data[begin + _MESSAGE.size : begin + length]
+        elif length >= _HEADER.size + _ERROR.size:
+            error = -min(_ERROR.unpack_from(data, begin + _HEADER.size)[0], 0)
+        yield Message(kind, sequence, error, payload)
+        begin += (length + 3) & ~3
+
+
+def unpack_attributes(data: bytes) -> Found:
+    """Attributes by number."""
+    found: Found = {}
+    begin, end = 0, len(data)
+    while begin + 4 <= end:
+        length, kind = _ATTRIBUTE.unpack_from(data, begin)
+        found[kind & _NLA_TYPE_MASK] = data[begin + 4 : begin + length]
+        begin += (length + 3) & ~3
+    return found
+
+
+def unpack_nest(payload: bytes, name: str) -> Found:
+    """The attributes below SERVICE or DEST of a message."""
+    return unpack_attributes(unpack_attributes(payload)[_CMD[name]])
+
+
+def unpack_service_key(found: Found) -> ServiceKey:
+    """The identity of a service of the kernel's."""
+    family = _name(FAMILY, _u16(found[_SVC["AF"]]), "family")
+    mark = found.get(_SVC["FWMARK"])
+    if mark and _u32(mark):
+        return ServiceKey(family, fwmark=_u32(mark))
+    return ServiceKey(
+        family,
+        protocol=_name(PROTOCOL, _u16(found[_SVC["PROTOCOL"]]), "protocol"),
+        address=unpack(family, found[_SVC["ADDR"]]),
+        port=int.from_bytes(found[_SVC["PORT"]], "big"),
+    )
+
+
+def unpack_service(found: Found) -> Service:
+    """A service in normal form: the kernel returns timeout and netmask of services that are not persistent too."""
+    key = unpack_service_key(found)
+    flags = _u32(found[_SVC["FLAGS"]])
+    timeout = netmask = None
+    if flags & SVC_F_PERSISTENT:
+        timeout, raw = _u32(found[_SVC["TIMEOUT"]]), found[_SVC["NETMASK"]]
+        netmask = unpack(IPV4, raw) if key.family == IPV4 else str(_u32(raw))
+    return Service(
+        key=key,
+        scheduler=_text(found[_SVC["SCHED_NAME"]]),
+        scheduler_flags=frozenset(bit for bit, value in SVC_F_SCHED.items() if flags & value),
+        persistence_timeout=timeout,
+        persistence_netmask=netmask,
+        persistence_engine=_text(found.get(_SVC["PE_NAME"], b"")),
+        one_packet=bool(flags & SVC_F_ONEPACKET),
+    )
+
+
+_ADDR, _PORT, _AF = _DEST["ADDR"], _DEST["PORT"], _DEST["ADDR_FAMILY"]
+_FWD, _WEIGHT, _UPPER, _LOWER = _DEST["FWD_METHOD"], _DEST["WEIGHT"], _DEST["U_THRESH"], _DEST["L_THRESH"]
+
+
+def unpack_server_key(found: Found, service: ServiceKey) -> ServerKey:
+    """The identity of a server; kernels before 3.18 do not say its family, which is the service's there."""
+    raw = found.get(_AF)
+    family = service.family if raw is None else _name(FAMILY, _u16(raw), "family")
+    return ServerKey(unpack(family, found[_ADDR]), int.from_bytes(found[_PORT], "big"))
+
+
+def unpack_server(found: Found, service: ServiceKey) -> Server:
+    """A server in normal form: the kernel returns tunnel attributes of every server."""
+    forwarding = _name(FORWARDING, _u32(found[_FWD]) & CONN_F_FWD_MASK, "forwarding")
+    kind = port = checksum = None
+    if forwarding == "tunnel":
+        kind = _name(TUNNEL_TYPE, found.get(_DEST["TUN_TYPE"], b"\0")[0], "type")
+        port = int.from_bytes(found[_DEST["TUN_PORT"]], "big") if kind == "gue" else None
+        if kind in ("gue", "gre"):
+            checksum = _name(TUNNEL_FLAGS, _u16(found[_DEST["TUN_FLAGS"]]), "flags")
+    return Server(
+        key=unpack_server_key(found, service),
+        forwarding=forwarding,
+        weight=_u32(found[_WEIGHT]),
+        upper_threshold=_u32(found[_UPPER]),
+        lower_threshold=_u32(found[_LOWER]),
+        tunnel_type=kind,
+        tunnel_port=port,
+        tunnel_checksum=checksum,
+    )
+
+
+def unpack_connections(found: Found) -> Connections:
+    """How many connections a server has."""
+    return Connections(*(_u32(found[_DEST[name]]) for name in ("ACTIVE_CONNS", "INACT_CONNS", "PERSIST_CONNS")))
+
+
+def unpack_service_counters(found: Found) -> Counters:
+    """What a service has done."""
+    return _counters(found.get(_SVC["STATS64"]))
+
+
+def unpack_server_status(found: Found) -> ServerStatus:
+    """What the kernel observed of a server."""
+    return ServerStatus(unpack_connections(found), _counters(found.get(_DEST["STATS64"])))
+
+
+def _counters(stats: bytes | None) -> Counters:
+    """Counters and rates; kernels before 4.1 have no STATS64, and there they are all 0."""
+    if stats is None:
+        return Counters()
+    found = unpack_attributes(stats)
+    names = ("CONNS", "INPKTS", "OUTPKTS", "INBYTES", "OUTBYTES", "CPS", "INPPS", "OUTPPS", "INBPS", "OUTBPS")
+    return Counters(*(_U64.unpack_from(found[_STATS[name]])[0] if _STATS[name] in found else 0 for name in names))
+
+
+def _u16(data: bytes) -> int:
+    value: int = _U16.unpack_from(data)[0]
+    return value
+
+
+def _u32(data: bytes) -> int:
+    value: int = _U32.unpack_from(data)[0]
+    return value
+
+
+def _text(data: bytes) -> str:
+    return data.partition(b"\0")[0].decode(errors="replace")
+
+
+def _name(names: Mapping[int, str], number: int, noun: str) -> str:
+    return names.get(number) or f"{noun}-{number}"
+
+
+def _number(names: Mapping[int, str], name: str) -> int:
+    for number, known in names.items():
+        if known == name:
+            return number
+    return int(name.rpartition("-")[2])  # made by _name from what the kernel had

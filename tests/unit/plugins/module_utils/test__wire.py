@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Netlink messages: what is packed is what is unpacked. How they look on the wire is judged on a kernel."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+
+import pytest
+from ansible_collections.linux.lvs.plugins.module_utils._model import Server, ServerKey, Service, ServiceKey
+from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
+from ansible_collections.linux.lvs.plugins.module_utils._wire import (
+    COMMANDS,
+    DEST_ATTRIBUTES,
+    NLM_F_ACK,
+    NLM_F_REQUEST,
+    NLMSG_DONE,
+    NLMSG_ERROR,
+    SVC_ATTRIBUTES,
+    Message,
+    operation_command,
+    pack_message,
+    pack_operation,
+    pack_server,
+    pack_server_key,
+    pack_service,
+    pack_service_key,
+    unpack_messages,
+    unpack_nest,
+    unpack_server,
+    unpack_server_key,
+    unpack_service,
+    unpack_service_key,
+)
+from ansible_collections.linux.lvs.tests.unit.tables import ANY_TABLES
+from hypothesis import given
+
+HTTP = ServiceKey("ipv4", "tcp", "192.0.2.1", 80)
+MARK = ServiceKey("ipv6", fwmark=7)
+RIP = ServerKey("198.51.100.1", 80)
+
+
+def u16(value):
+    return struct.pack("=H", value)
+
+
+def u32(value):
+    return struct.pack("=I", value)
+
+
+# What only the kernel can hold, by what it says
+ODD_SERVICES = (
+    ({"PROTOCOL": u16(47)}, replace(HTTP, protocol="protocol-47")),
+    ({"FWMARK": None}, HTTP),
+    ({"FWMARK": u32(0)}, HTTP),
+)
+ODD_SERVERS = (
+    ({"FWD_METHOD": u32(1)}, Server(RIP, "local")),
+    ({"FWD_METHOD": u32(7)}, Server(RIP, "forwarding-7")),
+    ({"FWD_METHOD": u32(0x100 | 3)}, Server(RIP, "direct")),
+    ({"FWD_METHOD": u32(2), "TUN_TYPE": b"\3"}, Server(RIP, "tunnel", tunnel_type="type-3")),
+    (
+        {"FWD_METHOD": u32(2), "TUN_TYPE": b"\2", "TUN_FLAGS": u16(9)},
+        Server(RIP, "tunnel", tunnel_type="gre", tunnel_checksum="flags-9"),
+    ),
+)
+# Attributes that mean nothing in an entry, which the kernel returns all the same
+IDLE_SERVICES = (
+    {"TIMEOUT": u32(300), "NETMASK": b"\xff\xff\xff\0"},
+    {"FLAGS": struct.pack("=II", 0x0002, 0xFFFFFFFF)},
+)
+IDLE_SERVERS = (
+    {"TUN_TYPE": b"\1", "TUN_PORT": b"\x17\xc0", "TUN_FLAGS": u16(1)},
+    {"ADDR_FAMILY": None},
+    {"TUN_TYPE": None, "TUN_PORT": None, "TUN_FLAGS": None},
+)
+
+
+def service_found(service):
+    packed = pack_service(service) if isinstance(service, Service) else pack_service_key(service)
+    return unpack_nest(packed, "SERVICE")
+
+
+def server_found(server):
+    return unpack_nest(pack_server(server) if isinstance(server, Server) else pack_server_key(server), "DEST")
+
+
+def saying(found, names, said):
+    """What was found, with other values of some attributes; None leaves one out."""
+    changed = {**found, **{names.index(name): value for name, value in said.items()}}
+    return {number: value for number, value in changed.items() if value is not None}
+
+
+@given(ANY_TABLES)
+def test_what_is_packed_is_unpacked(table):
+    for key, entry in table.items():
+        assert unpack_service_key(service_found(key)) == key
+        assert unpack_service(service_found(entry.service)) == entry.service
+        for name, server in entry.servers.items():
+            assert unpack_server_key(server_found(name), key) == name
+            assert unpack_server(server_found(server), key) == server
+
+
+@pytest.mark.parametrize(("said", "key"), ODD_SERVICES, ids=[str(case[0]) for case in ODD_SERVICES])
+def test_odd_service_of_the_kernel_keeps_its_identity(said, key):
+    assert unpack_service_key(saying(service_found(HTTP), SVC_ATTRIBUTES, said)) == key
+    assert unpack_service_key(service_found(key)) == key
+
+
+@pytest.mark.parametrize(("said", "server"), ODD_SERVERS, ids=[str(case[0]) for case in ODD_SERVERS])
+def test_odd_server_of_the_kernel_loses_nothing(said, server):
+    assert unpack_server(saying(server_found(Server(RIP)), DEST_ATTRIBUTES, said), HTTP) == server
+    assert unpack_server(server_found(server), HTTP) == server
+
+
+@pytest.mark.parametrize("said", IDLE_SERVICES, ids=str)
+def test_idle_attributes_of_a_service_are_not_seen(said):
+    assert unpack_service(saying(service_found(Service(HTTP)), SVC_ATTRIBUTES, said)) == Service(HTTP)
+
+
+@pytest.mark.parametrize("said", IDLE_SERVERS, ids=str)
+def test_idle_attributes_of_a_server_are_not_seen(said):
+    server = Server(RIP, "nat")
+    assert unpack_server(saying(server_found(server), DEST_ATTRIBUTES, said), HTTP) == server
+
+
+def test_service_is_packed_with_all_that_the_kernel_asks_for():
+    for key in (HTTP, MARK):
+        names = {SVC_ATTRIBUTES[number] for number in service_found(Service(key))}
+        assert {"SCHED_NAME", "FLAGS", "TIMEOUT", "NETMASK"} <= names
+
+
+def test_engine_is_left_out_when_there_is_none():
+    assert SVC_ATTRIBUTES.index("PE_NAME") not in service_found(Service(HTTP))
+
+
+_SERVICE, _SERVER = Service(HTTP), Server(RIP)
+_HEAVIER = replace(_SERVER, weight=2)
+OPERATIONS = (
+    ("NEW_SERVICE", Operation(HTTP, None, None, _SERVICE), pack_service(_SERVICE)),
+    ("SET_SERVICE", Operation(HTTP, None, Service(HTTP, "rr"), _SERVICE), pack_service(_SERVICE)),
+    ("DEL_SERVICE", Operation(HTTP, None, _SERVICE, None), pack_service_key(HTTP)),
+    ("NEW_DEST", Operation(HTTP, RIP, None, _SERVER), pack_service_key(HTTP) + pack_server(_SERVER)),
+    ("SET_DEST", Operation(HTTP, RIP, _SERVER, _HEAVIER), pack_service_key(HTTP) + pack_server(_HEAVIER)),
+    ("DEL_DEST", Operation(HTTP, RIP, _SERVER, None), pack_service_key(HTTP) + pack_server_key(RIP)),
+)
+
+
+@pytest.mark.parametrize(("command", "operation", "packed"), OPERATIONS, ids=[case[0] for case in OPERATIONS])
+def test_operation_is_packed_as_identity_or_whole(command, operation, packed):
+    assert operation_command(operation) == command
+    assert pack_operation(operation) == packed
+
+
+def test_message_has_the_headers_of_netlink_and_of_the_family():
+    message = pack_message(26, "GET_DEST", b"abcd", NLM_F_REQUEST | NLM_F_ACK, 7)
+    assert message == struct.pack("=IHHII", 24, 26, 5, 7, 0) + bytes([COMMANDS.index("GET_DEST"), 1, 0, 0]) + b"abcd"
+
+
+def test_messages_of_a_datagram_are_told_apart():
+    data = pack_message(26, "NEW_DEST", b"abcd", 2, 7)
+    error = struct.pack("=IHHIIi", 20, NLMSG_ERROR, 0, 8, 0, -17) + bytes(16)
+    error = struct.pack("=I", len(error)) + error[4:]
+    done = struct.pack("=IHHIIi", 20, NLMSG_DONE, 2, 9, 0, 0)
+    bare = struct.pack("=IHHII", 16, NLMSG_DONE, 2, 10, 0)
+    assert list(unpack_messages(data + error + done + bare)) == [
+        Message(26, 7, 0, b"abcd"),
+        Message(NLMSG_ERROR, 8, 17, b""),
+        Message(NLMSG_DONE, 9, 0, b""),
+        Message(NLMSG_DONE, 10, 0, b""),
+    ]
+
+
+def test_datagram_that_is_cut_short_yields_what_is_whole():
+    assert list(unpack_messages(b"")) == []
+    assert list(unpack_messages(pack_message(26, "NEW_DEST", b"", 0, 1)[:12])) == []
