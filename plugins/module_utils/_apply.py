@@ -21,6 +21,7 @@ from ._options import DrainSpec
 from ._plan import Operation, led_back, make_plan, make_steps
 
 ATTEMPTS = 5  # to settle a table on which somebody else works too
+LISTED = 20  # operations that a sentence names
 DRAIN_POLL = 0.5  # s
 DRAIN_REPORT = 30.0  # s between two lines in the log about a wait
 
@@ -297,7 +298,8 @@ def _why_not(drains: Sequence[Drained], templates_expire: bool) -> str:
 
 
 def _listed(operations: Sequence[Operation]) -> str:
-    return ", ".join(map(str, operations)) or "nothing"
+    more = f" and {len(operations) - LISTED} more" if len(operations) > LISTED else ""
+    return (", ".join(map(str, operations[:LISTED])) or "nothing") + more
 
 
 def _listed_entries(entries: Iterable[Awaited]) -> str:

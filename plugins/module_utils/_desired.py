@@ -20,6 +20,8 @@ from ._address import host_netmask
 from ._errors import InvalidInput
 from ._model import (
     FLAG_NAMES,
+    MAX_INT,
+    MAX_PERSISTENCE,
     Entry,
     Server,
     ServerKey,
@@ -58,12 +60,12 @@ def merge_service(spec: ServiceSpec, current: Service | None, path: str = "", re
     base = Service(key=spec.key) if reset or current is None else current
     values: dict[str, Any] = dict(spec.given)
     scheduler = values.setdefault("scheduler", base.scheduler)
-    problems: tuple[str, ...] = ()
+    problems = _beyond(spec.given, current, {"persistence_timeout": MAX_PERSISTENCE})
     if "scheduler_flags" in values:
         try:
             values["scheduler_flags"] = flag_bits(scheduler, values["scheduler_flags"])
         except ValueError as error:
-            problems = (f"scheduler_flags: {error}",)
+            problems += (f"scheduler_flags: {error}",)
             values["scheduler_flags"] = frozenset()
     else:
         values["scheduler_flags"] = kept_flags(base.scheduler, scheduler, base.scheduler_flags)
@@ -92,8 +94,18 @@ def merge_server(
     values.setdefault("tunnel_checksum", _kept_checksum(kind, base.tunnel_checksum))
     merged = replace(base, **values)
     if merged != current:
-        _refuse(server_problems(service, merged), path)
+        limits = {"upper_threshold": MAX_INT, "lower_threshold": MAX_INT}
+        _refuse(_beyond(spec.given, current, limits) + server_problems(service, merged), path)
     return merged
+
+
+def _beyond(given: Mapping[str, Any], current: Any, limits: Mapping[str, int]) -> tuple[str, ...]:
+    """Numbers above what we would set, other than what the kernel has already."""
+    return tuple(
+        f"{name}: {given[name]} is not between 0 and {most}"
+        for name, most in limits.items()
+        if (given.get(name) or 0) > most and getattr(current, name, None) != given[name]
+    )
 
 
 def _kept_checksum(tunnel_type: str | None, checksum: str | None) -> str | None:

@@ -261,12 +261,10 @@ def kept_flags(old_scheduler: str, new_scheduler: str, flags: frozenset[int]) ->
 def service_problems(service: Service) -> tuple[str, ...]:
     """What of a service the kernel would take though it makes no sense, or refuse; each with the option's name."""
     problems = []
-    key, timeout = service.key, service.persistence_timeout
-    persistent = timeout is not None
+    key = service.key
+    persistent = service.persistence_timeout is not None
     if key.protocol not in (None, *PROTOCOLS):
         problems.append(f"protocol: {key.protocol} is not one of {', '.join(PROTOCOLS)}")
-    if timeout is not None and timeout > MAX_PERSISTENCE:
-        problems.append(f"persistence_timeout: {timeout} is not between 0 and {MAX_PERSISTENCE}")
     if not key.fwmark and key.port == 0 and not persistent:
         problems.append("port: 0 (all ports) needs a persistent service: give persistence_timeout")
     if service.persistence_netmask is not None and not persistent:
@@ -304,9 +302,6 @@ def server_problems(service: ServiceKey, server: Server) -> tuple[str, ...]:
             f"port: {server.key.port} is not the service's port {service.port};"
             f" another port needs forwarding nat, not {server.forwarding}"
         )
-    for name in ("upper_threshold", "lower_threshold"):
-        if getattr(server, name) > MAX_INT:
-            problems.append(f"{name}: {getattr(server, name)} is not between 0 and {MAX_INT}")
     if server.lower_threshold > server.upper_threshold:
         problems.append(f"lower_threshold: {server.lower_threshold} is above upper_threshold {server.upper_threshold}")
     for name in ("tunnel_type", "tunnel_port", "tunnel_checksum"):

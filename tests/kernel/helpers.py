@@ -16,7 +16,9 @@ from dataclasses import dataclass
 
 from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
+from ansible_collections.linux.lvs.plugins.module_utils._errors import LvsError
 from ansible_collections.linux.lvs.plugins.module_utils._host import network_namespace
+from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
 from ansible_collections.linux.lvs.tests.lab.modules import PACKAGE, Modules
 
 
@@ -73,6 +75,32 @@ def played(commands, netns, other):
     prefix = f"ip netns exec {netns.name} "
     assert all(command.startswith(f"{prefix}ipvsadm ") for command in commands), commands
     return seen(other, "\n".join(shlex.join(command[len(prefix) :].split()) for command in commands))
+
+
+def singly(one):
+    """In place of Kernel.apply: one(kernel, operation) for each operation of a step, until one raises what became of it."""
+
+    def apply(kernel, step):
+        outcomes = []
+        for operation in step:
+            try:
+                one(kernel, operation)
+            except LvsError as error:
+                return [*outcomes, error]
+            outcomes.append(None)
+        return outcomes
+
+    return apply
+
+
+_APPLY = Kernel.apply
+
+
+def carry_out(kernel, operation):
+    """One operation by the real kernel; raises what became of it."""
+    (outcome,) = _APPLY(kernel, [operation])
+    if outcome is not None:
+        raise outcome
 
 
 KINDS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}

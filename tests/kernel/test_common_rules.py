@@ -12,7 +12,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._host import network_nam
 from ansible_collections.linux.lvs.plugins.module_utils._model import Server, ServerKey, Service, ServiceKey
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
-from helpers import failed, ok, seen, warned
+from helpers import carry_out, failed, ok, seen, singly, warned
 
 pytestmark = pytest.mark.fast
 
@@ -154,7 +154,7 @@ def put(netns, *entries):
     with network_namespace(netns.name), closing(Kernel()) as kernel:
         for service, entry in entries:
             server = entry.key if isinstance(entry, Server) else None
-            kernel.apply(Operation(service, server, None, entry))
+            carry_out(kernel, Operation(service, server, None, entry))
 
 
 TCP = ServiceKey("ipv4", "tcp", "192.0.2.1", 80)
@@ -351,13 +351,11 @@ def test_diff_is_returned_only_when_wanted(quick):
 
 def test_after_is_read_from_the_kernel(netns, module, monkeypatch):
     """A rival that is faster than our reading shows in it."""
-    apply = Kernel.apply
-
-    def apply_and_disturb(self, operation):
-        apply(self, operation)
+    def carry_out_and_disturb(kernel, operation):
+        carry_out(kernel, operation)
         netns.ipvsadm("-a", "-t", "192.0.2.1:80", "-r", f"{REAL}:80", "-m", "-w", "3")
 
-    monkeypatch.setattr(Kernel, "apply", apply_and_disturb)
+    monkeypatch.setattr(Kernel, "apply", singly(carry_out_and_disturb))
     (after,) = ok(module("ipvs_service", **HTTP))["after"]
     assert [(server["address"], server["weight"]) for server in after["servers"]] == [(REAL, 3)]
 

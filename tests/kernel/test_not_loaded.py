@@ -27,7 +27,7 @@ CHECKS = {
         ["-s mh -b mh-port"],
     ),
     "service absent": ("ipvs_service", {**HTTP, "state": "absent", "drain_timeout": 5}, []),
-    "server present": ("ipvs_server", {**SERVER, "weight": 3}, ["-s wlc", "-r 198.51.100.1:80 -g -w 3"]),
+    "server present": ("ipvs_server", {**SERVER, "weight": 3}, ["-r 198.51.100.1:80 -g -w 3"]),
     "server absent": ("ipvs_server", {**SERVER, "state": "absent"}, []),
     "server drained": ("ipvs_server", {**SERVER, "state": "drained", "drain_timeout": 5}, []),
 }

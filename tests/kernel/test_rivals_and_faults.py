@@ -8,14 +8,14 @@ import contextlib
 import time
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils import _host, _netlink
+from ansible_collections.linux.lvs.plugins.module_utils import _host
 from ansible_collections.linux.lvs.plugins.module_utils._apply import Task, converge
 from ansible_collections.linux.lvs.plugins.module_utils._desired import Desired
 from ansible_collections.linux.lvs.plugins.module_utils._errors import Refused
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse
-from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
+from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel, Link
 from ansible_collections.linux.lvs.plugins.module_utils._options import DrainSpec
-from helpers import Beside, eventually, failed, ok, seen
+from helpers import Beside, carry_out, eventually, failed, ok, seen, singly
 
 HTTP = {"address": "192.0.2.1", "port": 80}
 WEB = "-t 192.0.2.1:80"
@@ -31,17 +31,24 @@ def addresses(network, count):
 
 
 class Torn:
-    """In place of _request: so many answers to a command are torn, as a rival's changes in mid-dump tear them."""
+    """In place of Link.dump: so many answers to a command are torn, as a rival's changes in mid-dump tear them."""
 
-    def __init__(self, command, times, tear):
-        self._request, self._command, self._times, self._tear = _netlink._request, command, times, tear
+    def __init__(self, command, times, tear, least=100):
+        self._dump, self._command, self._times, self._tear, self._least = Link.dump, command, times, tear, least
 
-    def __call__(self, connection, message_class, command, attributes, flags):
-        messages = self._request(connection, message_class, command, attributes, flags)
-        if command != self._command or not self._times or len(messages) < 100:
-            return messages
+    def __call__(self, link, command, payload):
+        payloads, chunks = self._dump(link, command, payload)
+        if command != self._command or not self._times or len(payloads) < self._least:
+            return payloads, chunks
+        assert chunks > 1, "what comes in one chunk is never torn"
         self._times -= 1
-        return self._tear(messages, 100 + 30 * self._times)
+        return self._tear(payloads, self._least + 30 * self._times), chunks
+
+    def install(self, monkeypatch):
+        def dump(*arguments):  # only a function becomes a method
+            return self(*arguments)
+
+        monkeypatch.setattr(Link, "dump", dump)
 
 
 TEARS = {
@@ -76,34 +83,39 @@ def read_servers(module):
 @pytest.mark.parametrize("tear", TEARS.values(), ids=TEARS)
 @pytest.mark.parametrize("times", [1, 3])
 def test_torn_dump_of_services_is_read_again(module, monkeypatch, many_services, times, tear):
-    monkeypatch.setattr(_netlink, "_request", Torn("GET_SERVICE", times, tear))
+    Torn("GET_SERVICE", times, tear).install(monkeypatch)
     assert read_services(module) == sorted(many_services)
 
 
 @pytest.mark.parametrize("tear", TEARS.values(), ids=TEARS)
 @pytest.mark.parametrize("times", [1, 3])
 def test_torn_dump_of_servers_is_read_again(module, monkeypatch, many_servers, times, tear):
-    monkeypatch.setattr(_netlink, "_request", Torn("GET_DEST", times, tear))
+    Torn("GET_DEST", times, tear).install(monkeypatch)
     assert read_servers(module) == sorted(many_servers)
 
 
-def test_torn_dump_of_a_dozen_servers_is_read_again(netns, module, monkeypatch):
-    """A page of a dump holds ten, which is how much some versions of pyroute2 read at a time."""
+def test_short_list_comes_in_one_chunk_and_is_read_once(netns, module, monkeypatch):
     dozen = addresses("10.1", 12)
     netns.restore(f"-A {WEB} -s rr\n" + "".join(f"-a {WEB} -r {address}:80 -g -w 1\n" for address in dozen))
-    request, torn = _netlink._request, iter([10])
+    dump, asked = Link.dump, []
 
-    def tearing(connection, message_class, command, attributes, flags):
-        messages = request(connection, message_class, command, attributes, flags)
-        return messages[: next(torn, None)] if command == "GET_DEST" else messages
+    def counting(link, command, payload):
+        answer = dump(link, command, payload)
+        asked.append((command, answer[1]))
+        return answer
 
-    monkeypatch.setattr(_netlink, "_request", tearing)
-    assert read_servers(module) == sorted(dozen)
+    monkeypatch.setattr(Link, "dump", counting)
+    with _host.network_namespace(netns.name), contextlib.closing(Kernel()) as kernel:
+        kernel.table()
+        asked.clear()
+        (entry,) = kernel.table().values()
+    assert len(entry.servers) == 12
+    assert asked == [("GET_SERVICE", 1), ("GET_DEST", 1), ("GET_SERVICE", 1)]
 
 
 def test_servers_beyond_a_torn_dump_are_not_added_again(module, monkeypatch, many_servers):
     """The plan must know them, or EEXIST would be the first to tell."""
-    monkeypatch.setattr(_netlink, "_request", Torn("GET_DEST", 1, lambda messages, at: messages[:at]))
+    Torn("GET_DEST", 1, lambda messages, at: messages[:at]).install(monkeypatch)
     for address in (many_servers[0], many_servers[-1]):
         assert ok(module("ipvs_server", check=True, service=HTTP, address=address, weight=1))["commands"] == []
 
@@ -159,19 +171,15 @@ class Meddler:
 
     def __init__(self, netns, lines, before=1):
         self._netns, self._lines, self._before, self._calls = netns, lines, before, 0
-        self._apply = Kernel.apply
 
     def __call__(self, kernel, operation):
         self._calls += 1
         if self._calls == self._before:
             self._netns.restore(self._lines)
-        return self._apply(kernel, operation)
+        carry_out(kernel, operation)
 
     def install(self, monkeypatch):
-        def apply(kernel, operation):  # only a function becomes a method
-            return self(kernel, operation)
-
-        monkeypatch.setattr(Kernel, "apply", apply)
+        monkeypatch.setattr(Kernel, "apply", singly(self))
 
 
 @pytest.mark.parametrize(
@@ -303,13 +311,15 @@ class Refusing(Kernel):
         super().__init__()
         self._numbers, self._aside, self._calls = numbers, aside, 0
 
-    def apply(self, operation):
+    def _one(self, operation):
         self._calls += 1
         if self._calls in self._numbers:
             if self._calls == min(self._numbers):
                 self._aside()
             raise Refused(f"{operation}: the kernel refused it: no reason")
-        super().apply(operation)
+        carry_out(self, operation)
+
+    apply = singly(_one)
 
 
 def go(netns, kernel, text):
@@ -344,7 +354,7 @@ def test_refused_operation_leads_back(netns, number):
         go(netns, Refusing({number}), WANTED)
     assert seen(netns).configuration == before.configuration
     done = ", ".join(OPERATIONS[: number - 1])
-    way_back = f"done before and led back: {done}" if done else "nothing was changed"
+    way_back = f"done before: {done}, and led back" if done else "nothing was changed"
     assert str(refused.value) == f"{OPERATIONS[number - 1]}: the kernel refused it: no reason; {way_back}"
 
 
@@ -375,26 +385,25 @@ def test_way_back_that_is_refused_too_is_told(netns):
         go(netns, Refusing(set(range(3, 99))), WANTED)
     assert str(refused.value) == (
         f"{OPERATIONS[2]}: the kernel refused it: no reason; done before: {OPERATIONS[0]}, {OPERATIONS[1]};"
-        " leading it back failed: remove tcp 192.0.2.2:80: the kernel refused it: no reason"
+        " leading it back failed: remove tcp 192.0.2.2:80: the kernel refused it: no reason;"
+        " to be as before it needs: remove tcp 192.0.2.2:80"
     )
 
 
 def test_refused_removal_of_a_drained_service_gives_the_weights_back(netns, module, monkeypatch):
     netns.restore(NOW)
     before = seen(netns)
-    kernel_apply = Kernel.apply
-
-    def apply(kernel, operation):
+    def unless_of_the_service(kernel, operation):
         if operation.server is None:
             raise Refused(f"{operation}: the kernel refused it: no reason")
-        kernel_apply(kernel, operation)
+        carry_out(kernel, operation)
 
-    monkeypatch.setattr(Kernel, "apply", apply)
+    monkeypatch.setattr(Kernel, "apply", singly(unless_of_the_service))
     message = failed(module("ipvs_service", **HTTP, state="absent", drain_timeout=5))
     assert seen(netns) == before
     assert message == (
-        "remove tcp 192.0.2.1:80: the kernel refused it: no reason; done before and led back:"
-        " update tcp 192.0.2.1:80 -> 198.51.100.1:80, update tcp 192.0.2.1:80 -> 198.51.100.2:80"
+        "remove tcp 192.0.2.1:80: the kernel refused it: no reason; done before:"
+        " update tcp 192.0.2.1:80 -> 198.51.100.1:80, update tcp 192.0.2.1:80 -> 198.51.100.2:80, and led back"
     )
 
 
@@ -403,13 +412,12 @@ def test_refused_removal_of_a_drained_service_gives_the_weights_back(netns, modu
 
 def slowly(monkeypatch, seconds):
     """From here on there is time between reading and writing for somebody to come between."""
-    apply = Kernel.apply
 
-    def apply_later(kernel, operation):
+    def later(kernel, operation):
         time.sleep(seconds)
-        apply(kernel, operation)
+        carry_out(kernel, operation)
 
-    monkeypatch.setattr(Kernel, "apply", apply_later)
+    monkeypatch.setattr(Kernel, "apply", singly(later))
 
 
 def test_two_runs_do_not_lose_each_others_changes(netns, module, monkeypatch):
