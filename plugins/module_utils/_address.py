@@ -93,6 +93,29 @@ def parse_netmask(family: str, value: Any) -> str:
         ) from None
 
 
+def parse_network(value: Any) -> tuple[str, bytes, bytes]:
+    """Family, address and mask of a network such as 192.0.2.0/24; without a prefix length it is one address.
+
+    Raises ValueError like parse_address.
+    """
+    host, slash, length = str(value).strip().partition("/") if isinstance(value, str) else ("", "", "")
+    try:
+        address = parse_address(host)
+    except ValueError:
+        raise ValueError(f"{value!r} is not an IPv4 or IPv6 network such as 192.0.2.0/24 or 2001:db8::/64") from None
+    family = family_of(address)
+    bits = 8 * _BYTES[family]
+    if slash and not (length.isascii() and length.isdigit() and int(length) <= bits):
+        raise ValueError(f"{value!r}: the prefix length of {family} is a number between 0 and {bits}")
+    mask = (((1 << bits) - 1) << (bits - int(length or bits)) & ((1 << bits) - 1)).to_bytes(_BYTES[family], "big")
+    network = bytes(byte & cover for byte, cover in zip(pack(address), mask))
+    if network != pack(address):
+        raise ValueError(
+            f"{value!r} has bits set beyond its prefix length; the network is {unpack(family, network)}/{length}"
+        )
+    return family, network, mask
+
+
 def endpoint(address: str, port: int) -> str:
     """Address and port as ipvsadm -n writes them: 192.0.2.1:80, [2001:db8::1]:80."""
     return f"[{address}]:{port}" if family_of(address) == IPV6 else f"{address}:{port}"

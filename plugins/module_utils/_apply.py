@@ -13,15 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import Callable, ContextManager, Iterable, Sequence
 
 from ._desired import Awaited, Desired, drain_kinds, drain_warnings, drained_first
-from ._errors import Conflict, LvsError, Refused, Unsettled
+from ._errors import Conflict, LvsError, Unsettled
 from ._ipvsadm import command
 from ._model import CONNECTION_KINDS, Connections, Service, Table
 from ._netlink import Kernel
 from ._options import DrainSpec
-from ._plan import Operation, led_back, make_plan, make_steps
+from ._plan import Operation, led_back, listed, make_plan, make_steps
 
 ATTEMPTS = 5  # to settle a table on which somebody else works too
-LISTED = 20  # operations that a sentence names
 DRAIN_POLL = 0.5  # s
 DRAIN_REPORT = 30.0  # s between two lines in the log about a wait
 
@@ -171,7 +170,7 @@ class _Run:
         cause = "another process keeps changing the table"
         if not self.met_rival:
             cause += ", or the kernel takes but does not keep what was asked for (is it older than that attribute?)"
-        raise Unsettled(f"after {ATTEMPTS} attempts the kernel still differs: {cause}; left to do: {_listed(left)}")
+        raise Unsettled(f"after {ATTEMPTS} attempts the kernel still differs: {cause}; left to do: {listed(left)}")
 
     def _apply(self, steps: Sequence[Sequence[Operation]]) -> None:
         for step in steps:
@@ -196,7 +195,7 @@ class _Run:
         """Undoes what this run did; returns how that went, in words. What could not be undone stays in the journal."""
         if not self.journal:
             return "nothing was changed"
-        done = f"done before: {_listed(self.journal)}"
+        done = f"done before: {listed(self.journal)}"
         try:
             now = self.task.read()
             target, foreign = led_back(now, self.snapshot, self.journal)
@@ -212,7 +211,7 @@ class _Run:
         if foreign:
             report += f"; left as somebody else changed it meanwhile: {', '.join(foreign)}"
         if left:
-            return f"{report}; still different: {_listed(left)}"
+            return f"{report}; still different: {listed(left)}"
         if not foreign:
             self.journal = []
         return report
@@ -223,7 +222,7 @@ class _Run:
             left = make_plan(self.task.read(), self.snapshot)
         except LvsError:
             return ""
-        return f"; to be as before it needs: {_listed(left)}"
+        return f"; to be as before it needs: {listed(left)}"
 
 
 def wait_for(kernel: Kernel, table: Table, awaited: Sequence[Awaited], task: Task, begin: float) -> tuple[Drained, ...]:
@@ -295,11 +294,6 @@ def _why_not(drains: Sequence[Drained], templates_expire: bool) -> str:
             + ("" if templates_expire else ", and net.ipv4.vs.expire_quiescent_template 0 lets known clients come back")
         )
     return ". ".join(reasons) + "."
-
-
-def _listed(operations: Sequence[Operation]) -> str:
-    more = f" and {len(operations) - LISTED} more" if len(operations) > LISTED else ""
-    return (", ".join(map(str, operations[:LISTED])) or "nothing") + more
 
 
 def _listed_entries(entries: Iterable[Awaited]) -> str:

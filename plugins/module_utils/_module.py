@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import traceback
 from contextlib import closing, contextmanager
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, Dict, Iterator, Sequence
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import UnsupportedError
@@ -40,9 +40,16 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
 
     The argument spec reports the first wrong value only, and not what is allowed. So when it finds something, our
     own reading of the same arguments is reported in its place.
+
+    ``further`` gets what could be read when something is wrong, and returns what else is.
     """
 
-    def __init__(self, spec: Spec, read: Callable[[Reader, bool], Any]) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        read: Callable[[Reader, bool], Any],
+        further: Callable[[Any, Any], Sequence[str]] = lambda request, module: (),
+    ) -> None:
         self._read = read
         self._reading = True
         try:
@@ -55,7 +62,7 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
         self._reading = False
         self.request, problems = self._read_all()
         if problems:
-            self.fail_json(msg="; ".join(problems))
+            self.fail_json(msg="; ".join([*problems, *further(self.request, self)]))
 
     def _load_params(self) -> None:
         super()._load_params()

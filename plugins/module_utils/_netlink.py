@@ -32,6 +32,7 @@ from ._wire import (
     NLMSG_DONE,
     NLMSG_ERROR,
     Found,
+    Message,
     operation_command,
     pack_message,
     pack_operation,
@@ -153,7 +154,7 @@ class Link:
         self._socket.send(b"".join(messages))
         return sequences
 
-    def _receive(self) -> Iterator[Any]:
+    def _receive(self) -> Iterator[Message]:
         return unpack_messages(self._socket.recv(_CHUNK))
 
 

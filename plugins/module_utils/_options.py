@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable, Sequence
 
-from ._address import FAMILIES, IPV4, family_of, is_host, parse_address, parse_netmask
+from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address, parse_netmask
 from ._model import (
     ALL_FLAG_NAMES,
     CONNECTION_KINDS,
@@ -84,9 +84,17 @@ class Reader:
         self._path = path
         self.problems = problems
 
+    def path(self, name: str) -> str:
+        """Where an option stands, as problems name it."""
+        return f"{self._path}{name}"
+
     def problem(self, name: str, message: str) -> None:
         """Notes what is wrong with an option."""
-        self.problems.append(f"{self._path}{name}: {message}")
+        self.problems.append(f"{self.path(name)}: {message}")
+
+    def value(self, name: str) -> Any:
+        """What was given, as it is."""
+        return self._options.get(name)
 
     def given(self, name: str) -> bool:
         """Whether the option was given; null counts as left out, as everywhere in Ansible."""

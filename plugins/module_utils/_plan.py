@@ -28,6 +28,7 @@ from typing import Sequence
 from ._model import Entry, Server, ServerKey, Service, ServiceKey, Table, sorted_keys
 
 ADD, UPDATE, REMOVE = "add", "update", "remove"
+LISTED = 20
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,12 @@ def _compare_servers(key: ServiceKey, before: Entry, after: Entry, steps: list[l
             steps[1].append(operation)
         else:
             steps[3].append(operation)
+
+
+def listed(operations: Sequence[Operation]) -> str:
+    """Operations in words, not too many of them for a sentence."""
+    more = f" and {len(operations) - LISTED} more" if len(operations) > LISTED else ""
+    return ", ".join(map(str, operations[:LISTED])) + more
 
 
 def touched(plan: Sequence[Operation], table: Table) -> Table:

@@ -8,14 +8,16 @@ Private to linux.lvs: may change in any release.
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, Sequence
 
 from . import _host
 from ._apply import Drained, Outcome, Task, converge, predict
 from ._desired import Desired, with_drained_server, with_server, with_service, without_server, without_service
-from ._ipvsadm import command, render, unsayable
+from ._errors import InvalidInput, LvsError
+from ._ipvsadm import command, parse, render, unsayable
 from ._model import (
     ALL_FLAG_NAMES,
     CONNECTION_KINDS,
@@ -27,11 +29,25 @@ from ._model import (
     Table,
     table_to_options,
 )
-from ._module import CHOICES, COMMON, SERVICE_IDENTITY, LvsModule, Spec, at_work, sub_service
-from ._netlink import kernel_modules, missing_module
-from ._options import DrainSpec, Reader, read_drain, read_server, read_service
-from ._plan import touched
+from ._module import CHOICES, COMMON, SERVICE_IDENTITY, LvsModule, Spec, at_work, errors_told, sub_service
+from ._netlink import Kernel, kernel_modules, missing_module
+from ._options import DrainSpec, Reader, parse_boolean, read_drain, read_server, read_service
+from ._plan import ADD, REMOVE, UPDATE, touched
+from ._table import (
+    KEEP_WEIGHTS,
+    SCOPES,
+    TableSpec,
+    declared,
+    read_entries,
+    read_exclude,
+    refuse_excluded,
+    refuse_unsafe,
+    undeclarable,
+    with_table,
+    without_excluded,
+)
 
+ACTIONS = (ADD, UPDATE, REMOVE)
 _TABLES = ("before", "after")  # of an Outcome, and of a result
 _DRAIN: Spec = {
     "drain_timeout": {"type": "int", "default": 0},
@@ -65,13 +81,25 @@ SERVER_SPEC: Spec = {
     **_DRAIN,
     "minimum_active": {"type": "int", "default": 0},
 }
+TABLE_SPEC: Spec = {
+    **COMMON,
+    "services": {"type": "list", "elements": "dict"},
+    "state": {"type": "str", "choices": [*SCOPES, "gathered", "rendered", "parsed"], "default": "merged"},
+    "running_config": {"type": "str"},
+    "keep_weights": {"type": "str", "choices": list(KEEP_WEIGHTS), "default": KEEP_WEIGHTS[0]},
+    "exclude": {"type": "list", "elements": "dict"},
+    "allowed_actions": {**CHOICES, "choices": list(ACTIONS), "default": list(ACTIONS)},
+    "minimum_active": {"type": "int", "default": 0},
+    "allow_empty": {"type": "bool", "default": False},
+    **_DRAIN,
+}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a changing module was asked for."""
+    """What a changing module was asked for; ``service`` None concerns the whole table."""
 
-    service: ServiceKey
+    service: ServiceKey | None
     desire: Callable[[Table], Desired]
     drain: DrainSpec
 
@@ -104,6 +132,94 @@ def _server_request(options: Reader, check_mode: bool) -> Request | None:
     return Request(key, desire, replace(drain, timeout=0))
 
 
+@dataclass(frozen=True)
+class TableRequest:
+    """What ipvs_table was asked for."""
+
+    state: str
+    spec: TableSpec
+    drain: DrainSpec
+    running_config: str
+
+
+def _table_request(options: Reader, check_mode: bool) -> TableRequest:
+    state = options.choice("state", TABLE_SPEC["state"]["choices"]) or "merged"
+    empty = options.read("allow_empty", parse_boolean)
+    value = options.value("services")
+    entries = read_entries(value, "services", options.problems) if options.given("services") else None
+    if state in ("gathered", "parsed") and options.given("services"):
+        options.problem("services", f"does not go with state {state}")
+    if state not in ("gathered", "parsed", "deleted") and not options.given("services"):
+        options.problem("services", f"is required with state {state}")
+    if state == "overridden" and value == [] and not empty:
+        options.problem("services", "is empty, so that every service would go; give allow_empty: true if that is meant")
+    if (state == "parsed") != options.given("running_config"):
+        need = (
+            "is required with state parsed"
+            if state == "parsed"
+            else f"does not go with state {state}, only with parsed"
+        )
+        options.problem("running_config", f"{need}: text as ipvsadm-save -n writes it")
+    exclude = read_exclude(options)
+    refuse_excluded(entries or (), exclude, options.problems)
+    actions = options.choices("allowed_actions", ACTIONS)
+    drain = read_drain(options)
+    spec = TableSpec(
+        scope=SCOPES.get(state, SCOPES["overridden"]),
+        entries=None if entries is None else tuple(entries),
+        keep_weights=options.choice("keep_weights", KEEP_WEIGHTS) or KEEP_WEIGHTS[0],
+        exclude=exclude,
+        allowed_actions=ACTIONS if actions is None else actions,
+        minimum_active=drain.minimum_active,
+    )
+    return TableRequest(state, spec, drain, options.value("running_config") or "")
+
+
+def _wrong_together(request: TableRequest, module: LvsModule) -> Sequence[str]:
+    """What does not go together in those entries whose values are right, when others have wrong ones."""
+    if request.state not in SCOPES:
+        return ()
+    try:
+        with _host.network_namespace(module.params.get("netns")), closing(Kernel()) as kernel:
+            with_table(kernel.table(), request.spec)
+    except InvalidInput as error:
+        return error.problems
+    except LvsError:
+        return ()  # the wrong values are what the user has to know first
+    return ()
+
+
+def run_table() -> None:
+    """The module ipvs_table."""
+    module = LvsModule(TABLE_SPEC, _table_request, _wrong_together)
+    request: TableRequest = module.request
+    if request.state in SCOPES:
+        _change(module, Request(None, partial(_safe_table, spec=request.spec), request.drain))
+    with errors_told(module):
+        if request.state == "rendered":
+            module.exit_json(changed=False, rendered=render(declared(request.spec.entries or ())).splitlines())
+        if request.state == "parsed":
+            module.exit_json(changed=False, parsed=table_to_options(_parsed(request.running_config)))
+    with at_work(module) as kernel:
+        table = without_excluded(kernel.table(), request.spec.exclude)
+        for warning in undeclarable(table):
+            module.warn(warning)
+        module.exit_json(changed=False, gathered=table_to_options(table))
+
+
+def _safe_table(table: Table, spec: TableSpec) -> Desired:
+    desired = with_table(table, spec)
+    refuse_unsafe(table, desired.table, spec)
+    return desired
+
+
+def _parsed(text: str) -> Table:
+    try:
+        return parse(text)
+    except InvalidInput as error:
+        raise InvalidInput([f"running_config: {problem}" for problem in error.problems]) from None
+
+
 def run_service() -> None:
     """The module ipvs_service."""
     _run_change(SERVICE_SPEC, _service_request)
@@ -116,10 +232,14 @@ def run_server() -> None:
 
 def _run_change(spec: Spec, read: Callable[[Reader, bool], Request | None]) -> None:
     module = LvsModule(spec, read)
-    request, netns = module.request, module.params["netns"]
+    _change(module, module.request)
+
+
+def _change(module: LvsModule, request: Request) -> None:
+    netns, service = module.params["netns"], request.service
     with at_work(module) as kernel:
         task = Task(
-            read=lambda: kernel.service(request.service),
+            read=kernel.table if service is None else partial(kernel.service, service),
             desire=request.desire,
             drain=request.drain,
             templates_expire=_host.templates_expire,

@@ -351,6 +351,7 @@ def test_diff_is_returned_only_when_wanted(quick):
 
 def test_after_is_read_from_the_kernel(netns, module, monkeypatch):
     """A rival that is faster than our reading shows in it."""
+
     def carry_out_and_disturb(kernel, operation):
         carry_out(kernel, operation)
         netns.ipvsadm("-a", "-t", "192.0.2.1:80", "-r", f"{REAL}:80", "-m", "-w", "3")

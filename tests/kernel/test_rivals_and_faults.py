@@ -393,6 +393,7 @@ def test_way_back_that_is_refused_too_is_told(netns):
 def test_refused_removal_of_a_drained_service_gives_the_weights_back(netns, module, monkeypatch):
     netns.restore(NOW)
     before = seen(netns)
+
     def unless_of_the_service(kernel, operation):
         if operation.server is None:
             raise Refused(f"{operation}: the kernel refused it: no reason")

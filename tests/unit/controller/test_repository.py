@@ -27,6 +27,7 @@ ORDER = (
     "_options",
     "_plan",
     "_desired",
+    "_table",
     "_ipvsadm",
     "_wire",
     "_host",
