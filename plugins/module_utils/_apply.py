@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Callable, ContextManager, Iterable, Sequence
+from typing import Callable, Collection, ContextManager, Iterable, Sequence
 
 from ._desired import Awaited, Desired, drain_kinds, drain_warnings, drained_first
 from ._errors import Conflict, LvsError, Unsettled
 from ._ipvsadm import command
-from ._model import CONNECTION_KINDS, Connections, Service, Table
+from ._model import CONNECTION_KINDS, Connections, Service, ServiceKey, Table
 from ._netlink import Kernel
 from ._options import DrainSpec
 from ._plan import Operation, led_back, listed, make_plan, make_steps
@@ -53,11 +53,13 @@ class Outcome:
 class Task:
     """What a run is to do, and how it reaches the world.
 
-    ``desire`` is asked again whenever the table was read again: it holds what the user wrote, not what the table
+    ``again`` reads after a change: it gets what was read before and the services that were touched since. ``desire``
+    is asked again whenever the table is not what it was to become: it holds what the user wrote, not what the table
     was. ``lock`` keeps other runs away, ``log`` takes a line for the system log, ``netns`` is for command lines.
     """
 
     read: Callable[[], Table]
+    again: Callable[[Table, Collection[ServiceKey]], Table]
     desire: Callable[[Table], Desired]
     drain: DrainSpec
     templates_expire: Callable[[], bool]
@@ -92,7 +94,7 @@ def converge(kernel: Kernel, task: Task) -> Outcome:
     try:
         with task.lock():
             before = run.snapshot = task.read()
-            desired = task.desire(before)
+            desired = run.desire(before)
             awaited = _passed_through(task, before, desired)[1]
             table = run.settle(before, run.before_removals)
         drains: tuple[Drained, ...] = ()
@@ -117,10 +119,10 @@ def _drain(run: _Run, table: Table, awaited: tuple[Awaited, ...]) -> tuple[Table
         drains = wait_for(run.kernel, table, awaited, task, begin)
         with task.lock():
             table = task.read()
-            still = _passed_through(task, table, task.desire(table))[1]
+            still = _passed_through(task, table, run.desire(table))[1]
             reopened = {(key, server) for key, server in still if table[key].servers[server].weight > 0}
             if not reopened or time.monotonic() - begin >= task.drain.timeout:
-                table = run.settle(table, lambda table: task.desire(table).table)
+                table = run.settle(table, lambda table: run.desire(table).table)
                 return table, tuple(
                     replace(drained, finished=drained.finished and drained.entry not in reopened) for drained in drains
                 )
@@ -151,22 +153,32 @@ class _Run:
     snapshot: Table = field(default_factory=dict)
     journal: list[Operation] = field(default_factory=list)
     met_rival: bool = False
+    _asked: tuple[Table, Desired] | None = None
+
+    def desire(self, table: Table) -> Desired:
+        """What is desired on top of this reading of the table, asked once for each reading."""
+        if self._asked is None or self._asked[0] is not table:
+            self._asked = (table, self.task.desire(table))
+        return self._asked[1]
 
     def before_removals(self, table: Table) -> Table:
         """The target of what comes before a wait."""
-        return _passed_through(self.task, table, self.task.desire(table))[0]
+        return _passed_through(self.task, table, self.desire(table))[0]
 
     def settle(self, table: Table, target: Callable[[Table], Table]) -> Table:
         """Applies what leads to the target until a reading shows that nothing is left to do."""
+        steps = make_steps(table, target(table))
         for _attempt in range(ATTEMPTS):
-            steps = make_steps(table, target(table))
             if not steps:
                 return table
+            goal = target(table)
             self._apply(steps)
-            table = self.task.read()
-        left = make_plan(table, target(table))
-        if not left:
+            table = self.task.again(table, {operation.service for step in steps for operation in step})
+            # what somebody else did meanwhile may have another goal
+            steps = make_steps(table, goal) and make_steps(table, target(table))
+        if not steps:
             return table
+        left = [operation for step in steps for operation in step]
         cause = "another process keeps changing the table"
         if not self.met_rival:
             cause += ", or the kernel takes but does not keep what was asked for (is it older than that attribute?)"

@@ -17,7 +17,7 @@ import os
 import socket
 import sys
 import traceback
-from typing import Any, Callable, Iterator, List, Mapping, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Collection, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
 from . import _host
 from ._errors import Conflict, LvsError, Refused, Unsettled, Unsupported
@@ -173,16 +173,26 @@ class Kernel:
             self._opened.close()
             self._opened = None
 
-    def table(self) -> Table:
-        """All services with their servers; nothing, without asking, when the kernel has no IPVS loaded."""
+    def table(self, known: Table | None = None, touched: Collection[ServiceKey] = ()) -> Table:
+        """All services with their servers; nothing, without asking, when the kernel has no IPVS loaded.
+
+        ``known`` is what was read before, and ``touched`` what was changed since: of all other services that are as
+        they were the servers are not asked for again.
+        """
         if not _host.ipvs_loaded():
             return {}
+        spared = {key: entry for key, entry in (known or {}).items() if key not in touched}
 
         def read() -> tuple[Table, dict[ServiceKey, Service]]:
             services = self._services()
-            return {key: Entry(service, self._servers(key)) for key, service in services.items()}, services
+            return {key: self._entry(service, spared.get(key)) for key, service in services.items()}, services
 
         return _consistent(read, self._services)
+
+    def _entry(self, service: Service, known: Entry | None) -> Entry:
+        if known is not None and known.service == service:
+            return known
+        return Entry(service, self._servers(service.key))
 
     def service(self, key: ServiceKey) -> Table:
         """A table with this service only, empty when it does not exist."""

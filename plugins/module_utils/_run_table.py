@@ -240,6 +240,7 @@ def _change(module: LvsModule, request: Request) -> None:
     with at_work(module) as kernel:
         task = Task(
             read=kernel.table if service is None else partial(kernel.service, service),
+            again=kernel.table if service is None else lambda known, touched: kernel.service(service),
             desire=request.desire,
             drain=request.drain,
             templates_expire=_host.templates_expire,

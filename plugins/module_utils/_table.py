@@ -265,7 +265,7 @@ def _entry(
         held = there.get(name)
         try:
             merged = merge_server(_with_kept_weight(server, held, scope.keep_weights), key, held, f"{path}.", resets)
-            if merged == held:
+            if merged is held:
                 warnings.extend(oddities(server_problems(key, merged), f"{path}: {key} -> {name}"))
             servers[name] = merged
         except InvalidInput as error:

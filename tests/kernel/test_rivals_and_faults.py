@@ -328,6 +328,7 @@ def go(netns, kernel, text):
     with _host.network_namespace(netns.name), contextlib.closing(kernel):
         task = Task(
             read=kernel.table,
+            again=kernel.table,
             desire=lambda table: Desired(wanted),
             drain=DrainSpec(),
             templates_expire=lambda: False,

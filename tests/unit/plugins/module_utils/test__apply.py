@@ -101,7 +101,15 @@ class World:
         self.now += max(seconds, 0.001)
 
     def task(self, desire, drain=None, expire=True):
-        return Task(self.read, desire, drain or DrainSpec(), lambda: expire, self.lock, self.lines.append)
+        return Task(
+            self.read,
+            lambda known, touched: self.read(),
+            desire,
+            drain or DrainSpec(),
+            lambda: expire,
+            self.lock,
+            self.lines.append,
+        )
 
 
 @pytest.fixture

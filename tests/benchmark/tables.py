@@ -1,0 +1,287 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a table of ten thousand servers costs, as rows of a table; compared in one boot. Runs in the lab."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import socket
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from ansible_collections.linux.lvs.plugins.module_utils import _host, _netlink, _wire
+from ansible_collections.linux.lvs.plugins.module_utils._apply import Task, converge
+from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
+from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel, Link
+from ansible_collections.linux.lvs.plugins.module_utils._options import DrainSpec
+from ansible_collections.linux.lvs.plugins.module_utils._plan import make_steps
+from ansible_collections.linux.lvs.plugins.module_utils._table import (
+    SCOPES,
+    TableSpec,
+    declared,
+    read_entries,
+    with_table,
+)
+from ansible_collections.linux.lvs.tests.benchmark.measure import row
+from ansible_collections.linux.lvs.tests.lab.fixtures import Namespace, command
+
+SERVICES, SERVERS = 1000, 10
+TIMES = 3
+GROWTH = (500, 1000, 2000, 4000)
+LOOPED = 200  # tasks of `command: ipvsadm`
+HUGE = 100_000
+NOTHING = """\
+from ansible.module_utils.basic import AnsibleModule
+
+spec = {"services": {"type": "list", "elements": "dict"}, "state": {"type": "str"}, "netns": {"type": "str"}}
+AnsibleModule(argument_spec=spec, supports_check_mode=True).exit_json(changed=False)
+"""
+PLAY = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars_files: [table.json]
+  tasks:
+    - {module}: {{netns: {netns}, state: {state}, services: "{{{{ services }}}}"}}
+"""
+LOOP = """\
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars_files: [commands.json]
+  tasks:
+    - ansible.builtin.command: "{{ item }}"
+      loop: "{{ commands }}"
+"""
+
+
+def options_of(services, servers, weight=1):
+    """A table as a user declares it."""
+    return [
+        {
+            "address": f"10.{number // 250}.{number % 250}.1",
+            "port": 80,
+            "scheduler": "wrr",
+            "servers": [
+                {
+                    "address": f"172.{16 + server // 200}.{server % 200}.{number % 250 + 1}",
+                    "forwarding": "nat",
+                    "weight": weight,
+                    "upper_threshold": 1000,
+                }
+                for server in range(servers)
+            ],
+        }
+        for number in range(services)
+    ]
+
+
+def spec_of(options):
+    problems = []
+    entries = read_entries(options, "services", problems)
+    assert not problems
+    return TableSpec(SCOPES["overridden"], tuple(entries), allowed_actions=("add", "update", "remove"))
+
+
+def seconds(call, before=lambda: None, times=TIMES):
+    """The median of several calls."""
+    taken = []
+    for _time in range(times):
+        before()
+        begin = time.perf_counter()
+        call()
+        taken.append(time.perf_counter() - begin)
+    return statistics.median(taken)
+
+
+def against(what, ours, theirs, aim):
+    row(what, f"{ours:.2f} s / {theirs:.2f} s = {ours / theirs:.2f} (aim: {aim})")
+
+
+class Bare:
+    """What a Python socket takes for messages that are packed already, one at a time: the limit for a program in Python."""
+
+    def __init__(self):
+        with _netlink._open(_netlink.genlmsg) as connection:
+            self.family = connection.prid
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+        self._socket.bind((0, 0))
+
+    def change(self, messages):
+        for message in messages:
+            self._socket.send(message)
+            self._socket.recv(65536)
+
+    def dump(self, messages):
+        for message in messages:
+            self._socket.send(message)
+            while self._socket.recv(65536)[4:6] != b"\3\0":  # NLMSG_DONE
+                pass
+
+
+def packed(family, steps):
+    flags = _wire.NLM_F_REQUEST | _wire.NLM_F_ACK
+    return [
+        _wire.pack_message(family, _wire.operation_command(each), _wire.pack_operation(each), flags, 1)
+        for step in steps
+        for each in step
+    ]
+
+
+def inside(netns, options, theirs):
+    """Parts of a run, in one process."""
+    table = declared(spec_of(options).entries)
+    steps = make_steps({}, table)
+    with _host.network_namespace(netns.name), contextlib.closing(Kernel()) as kernel:
+        flush = lambda: netns.ipvsadm("-C")  # noqa: E731
+        bare = Bare()
+        messages = packed(bare.family, steps)
+        limit = seconds(lambda: bare.change(messages), flush)
+        ours = seconds(lambda: [kernel.apply(step) for step in steps], flush)
+        against("applying alone, against packed messages through a bare socket", ours, limit, "1.5")
+        assert kernel.table() == table
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        with counted_calls() as calls:
+            reading = seconds(kernel.table, times=1)
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        reading = statistics.median([reading, *(seconds(kernel.table, times=1) for _time in range(2))])
+        against("reading alone, against `ipvsadm -Sn`", reading, theirs, "0.8")
+        user = after.ru_utime - before.ru_utime
+        row("one reading: system calls on the socket, user CPU time", f"{len(calls)}, {user:.2f} s")
+        dumps = [
+            _wire.pack_message(bare.family, "GET_DEST", _wire.pack_service_key(key), 0x301, 1) for key in kernel.table()
+        ]
+        row("reading through a bare socket, nothing decoded", f"{seconds(lambda: bare.dump(dumps)):.2f} s")
+
+
+@contextlib.contextmanager
+def counted_calls():
+    calls, send, receive = [], Link._send, Link._receive
+
+    def counted(method):
+        def call(*arguments):
+            calls.append(method)
+            return method(*arguments)
+
+        return call
+
+    Link._send, Link._receive = counted(send), counted(receive)
+    try:
+        yield calls
+    finally:
+        Link._send, Link._receive = send, receive
+
+
+def plays(netns, options, theirs_restore, theirs_save, directory):
+    """Whole plays, less the same play with a module that takes the same argument and does nothing."""
+    Path(directory, "library").mkdir()
+    Path(directory, "library", "nothing.py").write_text(NOTHING)
+    Path(directory, "table.json").write_text(json.dumps({"services": options}))
+
+    def play(module, state="overridden"):
+        path = Path(directory, "play.yml")
+        path.write_text(PLAY.format(module=module, netns=netns.name, state=state))
+        return command("ansible-playbook", path, timeout=1800).stdout
+
+    nothing = seconds(lambda: play("nothing"))
+    row("whole play: a module that takes the table and does nothing", f"{nothing:.2f} s")
+    fresh = seconds(lambda: play("linux.lvs.ipvs_table"), lambda: netns.ipvsadm("-C"))
+    row("whole play: `ipvs_table`, fresh table", f"{fresh:.2f} s")
+    assert len(netns.save()) == SERVICES * (SERVERS + 1)
+    against("fresh table, against `ipvsadm -R`", fresh - nothing, theirs_restore, "0.6")
+    idle = seconds(lambda: play("linux.lvs.ipvs_table"))
+    row("whole play: `ipvs_table`, nothing to do", f"{idle:.2f} s")
+    against("nothing to do, against `ipvsadm -Sn`", idle - nothing, theirs_save, "2.5")
+    text = "".join(
+        f"-e -t {each['address']}:80 -r {each['servers'][0]['address']}:80 -m -w 9 -x 1000\n" for each in options[:100]
+    )
+    some = seconds(lambda: play("linux.lvs.ipvs_table"), lambda: netns.restore(text))
+    against("100 weights of 10,000 changed, against nothing to do", some - nothing, idle - nothing, "1.2")
+    return fresh
+
+
+def looped(netns, fresh, directory):
+    """One `command: ipvsadm` an entry; a part is measured."""
+    lines = render(declared(spec_of(options_of(LOOPED // 10, 9)).entries)).splitlines()
+    words = [f"ip netns exec {netns.name} ipvsadm {line}" for line in lines]
+    Path(directory, "commands.json").write_text(json.dumps({"commands": words}))
+    path = Path(directory, "loop.yml")
+    path.write_text(LOOP)
+    netns.ipvsadm("-C")
+    one = seconds(lambda: command("ansible-playbook", path, timeout=3000), times=1) / len(words)
+    every = one * SERVICES * (SERVERS + 1)
+    row(f"a task of `command: ipvsadm` for each entry ({len(words)} measured)", f"{every:.0f} s for 11,000")
+    row("that, against one task for the table", f"{every / fresh:.0f} times (aim: 500)")
+
+
+def converged(netns, options):
+    """A run within one process: (seconds, peak memory in MB)."""
+    read_end, write_end = os.pipe()
+    child = os.fork()
+    if child == 0:
+        begin = time.perf_counter()
+        with _host.network_namespace(netns.name), contextlib.closing(Kernel()) as kernel:
+            spec = spec_of(options)
+            task = Task(
+                read=kernel.table,
+                again=kernel.table,
+                desire=lambda table: with_table(table, spec),
+                drain=DrainSpec(),
+                templates_expire=lambda: True,
+                lock=lambda: _host.lock("benchmark"),
+                log=lambda line: None,
+            )
+            assert len(converge(kernel, task).operations) == len(options) * (1 + len(options[0]["servers"]))
+        taken = time.perf_counter() - begin
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        os.write(write_end, json.dumps([taken, peak]).encode())
+        os._exit(0)
+    os.close(write_end)
+    with open(read_end, encoding="utf-8") as file:
+        answer = file.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return json.loads(answer)
+
+
+def growth(netns):
+    last = None
+    for count in GROWTH:
+        netns.ipvsadm("-C")
+        taken, peak = converged(netns, options_of(count, SERVERS))
+        times = f", {taken / last[0]:.2f} times the time of the row above (aim: 2.2)" if last else ""
+        row(
+            f"read, plan, apply, verify {count} services x {SERVERS}, in one process",
+            f"{taken:.2f} s, {peak:.0f} MB{times}",
+        )
+        last = (taken, peak)
+    netns.ipvsadm("-C")
+    taken, peak = converged(netns, options_of(HUGE // 100, 100))
+    row(f"{HUGE} servers in {HUGE // 100} services, in one process", f"{taken:.1f} s, peak {peak:.0f} MB")
+    netns.ipvsadm("-C")
+
+
+def main():
+    netns = Namespace("benchmark")
+    try:
+        options = options_of(SERVICES, SERVERS)
+        text = render(declared(spec_of(options).entries))
+        restore = seconds(lambda: netns.restore(text), lambda: netns.ipvsadm("-C"))
+        save = seconds(lambda: netns.ipvsadm("-Sn"))
+        row(f"`ipvsadm -R` of {SERVICES} services x {SERVERS} servers", f"{restore:.2f} s")
+        row("`ipvsadm -Sn` of it", f"{save:.2f} s")
+        with tempfile.TemporaryDirectory() as directory:
+            inside(netns, options, save)
+            fresh = plays(netns, options, restore, save, directory)
+            looped(netns, fresh, directory)
+        growth(netns)
+    finally:
+        netns.close()
+
+
+if __name__ == "__main__":
+    main()
