@@ -25,6 +25,7 @@ ORDER = (
     "_address",
     "_model",
     "_options",
+    "_sysctls",
     "_plan",
     "_desired",
     "_ipvsadm",
@@ -36,7 +37,7 @@ ORDER = (
     "_run_table",
 )
 PURE = ORDER[: ORDER.index("_host")]
-PURE_IMPORTS = {"__future__", "collections.abc", "dataclasses", "re", "shlex", "typing"}
+PURE_IMPORTS = {"__future__", "collections.abc", "dataclasses", "functools", "re", "shlex", "typing"}
 OUTSIDE = ("open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint")
 LETTER = re.compile(r"-[A-Za-z0-9]|--[a-z][a-z-]*")
 HOME = "ansible_collections.linux.lvs.plugins.module_utils."
