@@ -503,6 +503,11 @@ def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]
     raise Unsettled(_TORN)
 
 
+def load() -> None:
+    """Has the kernel load IPVS. Raises Unsupported."""
+    _open(ipvsmsg).close()
+
+
 def _open(message_class: Any) -> Any:
     if PYROUTE2_ERROR:
         raise Unsupported(_no_pyroute2(PYROUTE2_ERROR))

@@ -34,6 +34,7 @@ ORDER = (
     "_apply",
     "_module",
     "_run_info",
+    "_run_sysctls",
     "_run_table",
 )
 PURE = ORDER[: ORDER.index("_host")]
