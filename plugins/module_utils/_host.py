@@ -12,14 +12,17 @@ import ctypes
 import errno
 import fcntl
 import os
+import stat
 import time
 from contextlib import contextmanager
 from typing import Any, Iterator
 
-from ._errors import Busy, Unsupported
+from ._errors import Busy, Refused, Unsupported
 
 _CLONE_NEWNET = 0x40000000  # include/uapi/linux/sched.h
 _NAMESPACES = ("/run/netns", "/var/run/netns")  # ip-netns(8)
+_SYSCTLS = "/proc/sys/net/ipv4/vs"  # of the network namespace of the thread that looks
+_CPUS = "/sys/devices/system/cpu/possible"
 _LOCKS = "/run/linux-lvs"
 LOCK_WAIT = 30.0  # s; a run holds the lock while it applies, never while it waits for a drain
 _LOCK_POLL = 0.1  # s
@@ -124,10 +127,76 @@ def _acquire(descriptor: int, path: str) -> None:
 def templates_expire() -> bool:
     """Whether persistent clients leave a server with weight 0 (net.ipv4.vs.expire_quiescent_template)."""
     try:
-        with open("/proc/sys/net/ipv4/vs/expire_quiescent_template", encoding="ascii") as file:
-            return int(file.read()) != 0
-    except (OSError, ValueError):
+        return int(read_sysctl("expire_quiescent_template")) != 0
+    except (Unsupported, ValueError):
         return False
+
+
+def sysctl_names() -> frozenset[str] | None:
+    """The sysctls net.ipv4.vs.* that there are; None while the kernel has no IPVS loaded."""
+    try:
+        return frozenset(os.listdir(_SYSCTLS))
+    except OSError:
+        return None
+
+
+def read_sysctl(name: str) -> str:
+    """What the kernel shows of net.ipv4.vs.*. Raises Unsupported."""
+    try:
+        with open(f"{_SYSCTLS}/{name}", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError as error:
+        raise Unsupported(f"can't read net.ipv4.vs.{name}: {error.strerror}") from None
+
+
+def write_sysctl(name: str, text: str) -> None:
+    """Sets net.ipv4.vs.*. Raises Refused."""
+    try:
+        descriptor = os.open(f"{_SYSCTLS}/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            # with its end, as a write of nothing would do nothing
+            os.write(descriptor, f"{text}\n".encode())
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise Refused(f"the kernel refused {text!r}: {error.strerror}") from None
+
+
+def why_read_only(name: str) -> str | None:
+    """Why net.ipv4.vs.* can't be set here, in words; None when it can be."""
+    path = f"{_SYSCTLS}/{name}"
+    if os.access(path, os.W_OK):
+        return None
+    try:
+        mounted_read_only, mode = os.statvfs(path).f_flag & os.ST_RDONLY, os.stat(path).st_mode
+    except OSError as error:
+        return f"it can't be reached: {error.strerror}"
+    if mounted_read_only:
+        return "/proc/sys is mounted read-only, as in many containers"
+    if mode & stat.S_IWUSR:
+        return f"this process (user id {os.geteuid()}) may not; run as root (become: true)"
+    if in_user_namespace():
+        return "the kernel allows that in the initial user namespace only, not in a rootless container"
+    return "it is one for the whole machine, and the kernel allows that in the initial network namespace only"
+
+
+def possible_cpus() -> str:
+    """The CPUs that this machine may have, as the kernel lists them: 0-3."""
+    try:
+        with open(_CPUS, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return f"0-{os.sysconf('SC_NPROCESSORS_CONF') - 1}"
+
+
+def allowed_cpus() -> str | None:
+    """The CPUs that this process may run on, as the kernel lists them."""
+    try:
+        with open("/proc/thread-self/status", encoding="utf-8", errors="replace") as file:
+            words = dict(line.split(":", 1) for line in file if ":" in line)
+        return words["Cpus_allowed_list"].strip()
+    except (OSError, KeyError):
+        return None
 
 
 def module_loaded(name: str) -> bool:

@@ -322,6 +322,11 @@ def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]
     raise Unsettled(_TORN)
 
 
+def load() -> None:
+    """Has the kernel load IPVS. Raises Unsupported."""
+    _open(genlmsg).close()
+
+
 def _unreadable(error: OSError) -> LvsError:
     if error.errno == errno.EPERM:
         return Unsupported(_not_permitted())

@@ -100,6 +100,10 @@ class Reader:
         """Whether the option was given; null counts as left out, as everywhere in Ansible."""
         return self._options.get(name) is not None
 
+    def names(self) -> list[str]:
+        """The options that were given, where their names are the user's own."""
+        return [str(name) for name in self._options if self.given(name)]
+
     def refuse_unknown(self, allowed: Sequence[str]) -> None:
         """Notes options that do not exist."""
         for name in sorted(str(name) for name in self._options if name not in allowed):

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.linux.lvs.tests.integration.conftest import play_of_tasks
 
 REPOSITORY = Path(__file__).parents[2]
-MODULES = ["ipvs_info", "ipvs_server", "ipvs_service"]
+MODULES = ["ipvs_info", "ipvs_server", "ipvs_service", "ipvs_sysctls"]
 WEB = [
     "-A -t 192.168.0.1:80 -s rr",
     "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 1",
@@ -39,6 +39,7 @@ TABLES = {
         "-A -u 192.168.0.1:5060 -s rr -p 60 --pe sip",
         "-A -u [2001:db8::1]:53 -s rr -o",
     ],
+    "ipvs_sysctls": [],
 }
 LOCAL = "ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
 
@@ -53,6 +54,15 @@ def test_examples_play_from_top_to_bottom_on_an_empty_table_and_again(oldest_ans
     for ansible in (oldest_ansible, newest_ansible):
         assert ansible.play(examples(module, netns)).recap["failed"] == 0
         assert netns.save() == TABLES[module]
+
+
+def test_examples_of_ipvs_sysctls_set_what_they_show(newest_ansible, netns):
+    assert newest_ansible.play(examples("ipvs_sysctls", netns)).recap["changed"] == 4
+    assert newest_ansible.play(examples("ipvs_sysctls", netns)).recap["changed"] == 0
+    shown = netns.run(
+        "sysctl", "-n", *(f"net.ipv4.vs.{name}" for name in ("conntrack", "sync_threshold", "drop_entry"))
+    )
+    assert shown.stdout.split() == ["1", "2", "0", "1"]
 
 
 def test_examples_of_ipvs_info_play_on_a_table(newest_ansible, netns):

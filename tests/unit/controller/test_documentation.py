@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils import _run_info, _run_table
+from ansible_collections.linux.lvs.plugins.module_utils import _run_info, _run_sysctls, _run_table
 from ansible_collections.linux.lvs.plugins.module_utils._apply import Drained, Outcome
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command
 from ansible_collections.linux.lvs.plugins.module_utils._model import (
@@ -41,6 +42,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._options import (
     read_service_key,
 )
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
+from ansible_collections.linux.lvs.plugins.module_utils._sysctls import SYSCTLS, Boolean, Range, read_wishes
 from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     DEST_ATTRIBUTES,
     SVC_ATTRIBUTES,
@@ -54,6 +56,7 @@ SPECS = {
     "ipvs_info": _run_info.INFO_SPEC,
     "ipvs_server": _run_table.SERVER_SPEC,
     "ipvs_service": _run_table.SERVICE_SPEC,
+    "ipvs_sysctls": _run_sysctls.SYSCTLS_SPEC,
 }
 CHANGING = ("ipvs_server", "ipvs_service")
 DRAIN = {"drain_timeout", "drain_wait_for"}
@@ -288,3 +291,43 @@ def test_samples_of_tables_can_be_declared(module, key):
         for server in options["servers"]:
             read_server(Reader(server, "servers.", problems))
     assert problems == []
+
+
+def _described_sysctls():
+    """The sentence about each sysctl, by name, as the option's description has them."""
+    texts = documentation("ipvs_sysctls")["options"]["values"]["description"]
+    found = (re.match(r"V\((\w+)\), ", text) for text in texts)
+    return {match[1]: match.string for match in found if match}
+
+
+def test_every_sysctl_is_described_in_order():
+    assert list(_described_sysctls()) == list(SYSCTLS) == sorted(SYSCTLS)
+
+
+@pytest.mark.parametrize("name", SYSCTLS)
+def test_description_of_a_sysctl_names_what_it_takes_its_default_and_since_when_it_is_there(name):
+    sysctl, text = SYSCTLS[name], _described_sysctls()[name]
+    if isinstance(sysctl.kind, Range):
+        limits = (sysctl.kind.low, sysctl.kind.high)
+        assert all(f"V({limit})" in text for limit in limits)
+    assert ("boolean, default" in text) == isinstance(sysctl.kind, Boolean)
+    if sysctl.default is not None:
+        assert f"default V({sysctl.default})" in text or f"V({sysctl.default}), which is the default too" in text
+    assert ("since Linux" in text) == bool(sysctl.since)
+    assert not sysctl.since or f"since Linux {sysctl.since}." in text
+    for word in re.findall(r"CONFIG_\w+|ip_vs_\w+", sysctl.needs):
+        assert word in text
+
+
+def test_returned_keys_of_sysctls_are_those_of_the_program():
+    outcome = _run_sysctls.Outcome({}, {})
+    assert {*returned("ipvs_sysctls"), "changed"} == set(_run_sysctls._result(outcome, None))
+
+
+@pytest.mark.parametrize("key", ["before", "after"])
+def test_samples_of_sysctls_can_be_asked_for(key):
+    problems = []
+    sample = returned("ipvs_sysctls")[key]["sample"]
+    wishes = read_wishes(Reader({"values": sample}, "", problems), frozenset({0}))
+    assert problems == []
+    assert {wish.name: wish.value for wish in wishes} == sample

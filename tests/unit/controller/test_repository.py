@@ -25,6 +25,7 @@ ORDER = (
     "_address",
     "_model",
     "_options",
+    "_sysctls",
     "_plan",
     "_desired",
     "_table",
@@ -35,6 +36,7 @@ ORDER = (
     "_apply",
     "_module",
     "_run_info",
+    "_run_sysctls",
     "_run_table",
 )
 PURE = ORDER[: ORDER.index("_host")]
