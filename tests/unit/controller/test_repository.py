@@ -28,6 +28,8 @@ ORDER = (
     "_plan",
     "_desired",
     "_table",
+    "_popt",
+    "_rules",
     "_ipvsadm",
     "_wire",
     "_host",
