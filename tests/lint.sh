@@ -92,7 +92,7 @@ python_version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 lint ruff-check ruff check --cache-dir "$cache/ruff" .
 lint ruff-format ruff format --cache-dir "$cache/ruff" --check --quiet .
 lint mypy env --chdir="$work" mypy --strict --ignore-missing-imports --explicit-package-bases --namespace-packages \
-    --cache-dir "$cache/mypy" ansible_collections/linux/lvs/plugins/module_utils
+    --cache-dir "$cache/mypy" ansible_collections/linux/lvs/plugins/{module_utils,plugin_utils,filter}
 lint vermin vermin --target=3.8- --no-tips --violations plugins
 lint yamllint yamllint --strict .
 lint shellcheck shellcheck --external-sources --source-path=SCRIPTDIR "${shell_scripts[@]}"

@@ -4,7 +4,16 @@
 
 from __future__ import annotations
 
-from ansible_collections.linux.lvs.plugins.module_utils._address import IPV4, IPV6, host_netmask, is_host, unpack
+from dataclasses import replace
+
+from ansible_collections.linux.lvs.plugins.module_utils._address import (
+    IPV4,
+    IPV6,
+    family_of,
+    host_netmask,
+    is_host,
+    unpack,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._model import (
     FORWARDINGS,
     MAX_INT,
@@ -87,12 +96,13 @@ def _any_service(draw, key):
 def _any_server(draw, key):
     forwarding = draw(METHODS)
     tunnel_type = draw(TUNNELS) if forwarding == "tunnel" else None
+    lower, upper = sorted((draw(THRESHOLDS), draw(THRESHOLDS)))
     return Server(
         key,
         forwarding=forwarding,
         weight=draw(WEIGHTS),
-        upper_threshold=draw(THRESHOLDS),
-        lower_threshold=draw(THRESHOLDS),
+        upper_threshold=upper,
+        lower_threshold=lower,
         tunnel_type=tunnel_type,
         tunnel_port=draw(PORTS) if tunnel_type == "gue" else None,
         tunnel_checksum=draw(CHECKSUMS) if tunnel_type in ("gue", "gre") else None,
@@ -124,9 +134,23 @@ def _some(keys):
     return st.lists(keys, unique=True, max_size=3)
 
 
+def _tunnelled(table):
+    """The table with servers of the other family behind tunnels, as the kernel has none that are not."""
+    return {
+        key: Entry(entry.service, {name: _server_for(key, server) for name, server in entry.servers.items()})
+        for key, entry in table.items()
+    }
+
+
+def _server_for(service, server):
+    if server.forwarding == "tunnel" or family_of(server.key.address) == service.family:
+        return server
+    return replace(server, forwarding="tunnel", tunnel_type="ipip")
+
+
 NEAR = (_some(st.sampled_from(NEAR_SERVICES)), _some(st.sampled_from(NEAR_SERVERS)))
-ANY_TABLES = _tables(_some(FAR_SERVICES), _some(FAR_SERVERS), _any_service, _any_server)
-TABLES = _tables(*NEAR, _near_service, _near_server)
+ANY_TABLES = _tables(_some(FAR_SERVICES), _some(FAR_SERVERS), _any_service, _any_server).map(_tunnelled)
+TABLES = _tables(*NEAR, _near_service, _near_server).map(_tunnelled)
 FATES = st.sampled_from(("as drawn", "same", "some servers", "service"))
 
 

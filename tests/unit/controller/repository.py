@@ -12,6 +12,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 ROOMS = sorted((ROOT / "plugins" / "module_utils").glob("*.py"))
+FILTERS = sorted((ROOT / "plugins" / "filter").glob("*.py"))
+CONTROLLER_ROOMS = sorted((ROOT / "plugins" / "plugin_utils").glob("*.py"))
 
 
 def read_yaml(path):

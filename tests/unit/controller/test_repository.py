@@ -9,6 +9,8 @@ import re
 
 import pytest
 from ansible_collections.linux.lvs.tests.unit.controller.repository import (
+    CONTROLLER_ROOMS,
+    FILTERS,
     MODULES,
     ROOMS,
     ROOT,
@@ -29,6 +31,8 @@ ORDER = (
     "_plan",
     "_desired",
     "_table",
+    "_popt",
+    "_rules",
     "_ipvsadm",
     "_wire",
     "_host",
@@ -97,7 +101,7 @@ def test_package_is_imported_in_one_room(package, room):
 
 def test_flag_letters_stand_in_one_room():
     with_letters = []
-    for path in FILES:
+    for path in [*FILES, *FILTERS, *CONTROLLER_ROOMS]:
         constants = (node.value for node in ast.walk(tree_of(path)) if isinstance(node, ast.Constant))
         if any(isinstance(value, str) and LETTER.fullmatch(value) for value in constants):
             with_letters.append(path.stem)
@@ -141,14 +145,38 @@ def test_module_declares_check_mode_diff_mode_and_group(path):
     assert support == {**expected, "diff_mode": "full" if changes else "N/A"}
 
 
+@pytest.mark.parametrize("path", [*FILTERS, *CONTROLLER_ROOMS], ids=lambda path: path.stem)
+def test_what_runs_on_the_controller_takes_pure_rooms_only(path):
+    assert {name for name in _imports(tree_of(path)) if name in ORDER} <= set(PURE)
+
+
+@pytest.mark.parametrize("path", FILTERS, ids=lambda path: path.stem)
+def test_filter_has_its_documentation_beside_it(path):
+    sidecar = read_yaml(path.with_suffix(".yml"))
+    documented = sidecar["DOCUMENTATION"]
+    assert documented["name"] == path.stem
+    assert {"author", "version_added", "short_description", "description", "seealso"} <= set(documented)
+    assert documented["options"]["_input"].keys() >= {"description", "type", "required"}
+    assert f"linux.lvs.{path.stem}" in sidecar["EXAMPLES"]
+    assert sidecar["RETURN"]["_value"].keys() >= {"description", "type", "sample"}
+
+
+def test_every_documented_filter_is_there():
+    assert [path.stem for path in sorted((ROOT / "plugins" / "filter").glob("*.yml"))] == [
+        path.stem for path in FILTERS
+    ]
+
+
 def test_version_has_its_changelog():
     version = str(read_yaml("galaxy.yml")["version"])
     released = read_yaml("changelogs/changelog.yaml")["releases"]
     assert version in released or list((ROOT / "changelogs" / "fragments").glob("*.yml"))
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
-def test_module_was_added_in_a_release_or_in_the_coming_one(path):
+@pytest.mark.parametrize("path", [*MODULES, *FILTERS], ids=lambda path: path.stem)
+def test_plugin_was_added_in_a_release_or_in_the_coming_one(path):
     coming = str(read_yaml("galaxy.yml")["version"])
     released = read_yaml("changelogs/changelog.yaml")["releases"]
-    assert documentation(path.stem)["version_added"] in {coming, *released}
+    is_filter = path in FILTERS
+    documented = read_yaml(path.with_suffix(".yml"))["DOCUMENTATION"] if is_filter else documentation(path.stem)
+    assert documented["version_added"] in {coming, *released}

@@ -1,0 +1,215 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filters: what they return, all that is wrong in one error, and that they need nothing but Ansible."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import jinja2
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.linux.lvs.plugins.filter import from_ipvsadm, to_ipvsadm
+from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
+from ansible_collections.linux.lvs.plugins.module_utils._model import server_problems, service_problems
+from ansible_collections.linux.lvs.tests.unit.controller.repository import FILTERS, read_yaml
+from ansible_collections.linux.lvs.tests.unit.tables import ANY_TABLES
+from hypothesis import given
+
+TEXT = """\
+# the web
+-A -t 192.0.2.1:80
+-a -r 198.51.100.2 -t 192.0.2.1:80 -x 9
+-a -t 192.0.2.1:80 -r 198.51.100.1:8080 -mw5
+
+-A -f 7 -6 -p -s sh -b sh-port
+"""
+SERVICES = [
+    {
+        "address": "192.0.2.1",
+        "port": 80,
+        "protocol": "tcp",
+        "scheduler": "wlc",
+        "scheduler_flags": [],
+        "persistence_timeout": 0,
+        "one_packet": False,
+        "servers": [
+            {
+                "address": "198.51.100.1",
+                "port": 8080,
+                "forwarding": "nat",
+                "weight": 5,
+                "upper_threshold": 0,
+                "lower_threshold": 0,
+            },
+            {
+                "address": "198.51.100.2",
+                "port": 80,
+                "forwarding": "direct",
+                "weight": 1,
+                "upper_threshold": 9,
+                "lower_threshold": 0,
+            },
+        ],
+    },
+    {
+        "fwmark": 7,
+        "family": "ipv6",
+        "scheduler": "sh",
+        "scheduler_flags": ["sh-port"],
+        "persistence_timeout": 360,
+        "persistence_netmask": "128",
+        "persistence_engine": "",
+        "one_packet": False,
+        "servers": [],
+    },
+]
+NORMAL = """\
+-A -t 192.0.2.1:80 -s wlc
+-a -t 192.0.2.1:80 -r 198.51.100.1:8080 -m -w 5
+-a -t 192.0.2.1:80 -r 198.51.100.2:80 -g -w 1 -x 9
+-A -f 7 -6 -s sh -p 360 -b sh-port
+"""
+
+# Blocks what modules need on a director, and plays both filters
+ALONE = """
+import sys
+sys.modules["pyroute2"] = None
+from ansible_collections.linux.lvs.plugins.filter.{name} import FilterModule
+(name, call), = FilterModule().filters().items()
+print(name, call({value!r}))
+"""
+
+
+class Text(str):
+    """As newer Ansible hands strings to filters: of a type of its own."""
+
+
+class List(list):
+    pass
+
+
+class Dictionary(dict):
+    pass
+
+
+def read(value):
+    return from_ipvsadm.FilterModule().filters()["from_ipvsadm"](value)
+
+
+def written(value):
+    return to_ipvsadm.FilterModule().filters()["to_ipvsadm"](value)
+
+
+def refused(call, value):
+    with pytest.raises(AnsibleFilterError) as caught:
+        call(value)
+    return str(caught.value)
+
+
+def test_text_becomes_services_with_every_option():
+    assert read(TEXT) == SERVICES
+    assert read(Text(TEXT)) == SERVICES
+    assert read("") == []
+
+
+def test_services_become_text_with_thresholds():
+    assert written(SERVICES) == NORMAL
+    assert written([]) == ""
+    assert read(NORMAL) == SERVICES
+
+
+def test_options_that_are_left_out_take_their_defaults():
+    services = List(
+        [
+            Dictionary(
+                address=Text("192.0.2.1"),
+                port="80",
+                persistence_timeout="60",
+                servers=List([Dictionary(address="198.51.100.1", forwarding="nat")]),
+            ),
+            {"fwmark": 7, "scheduler": None, "servers": None},
+        ]
+    )
+    assert written(services) == (
+        "-A -t 192.0.2.1:80 -s wlc -p 60\n-a -t 192.0.2.1:80 -r 198.51.100.1:80 -m -w 1\n-A -f 7 -s wlc\n"
+    )
+
+
+def _makes_sense(table):
+    return not any(
+        service_problems(entry.service) or any(server_problems(key, server) for server in entry.servers.values())
+        for key, entry in table.items()
+    )
+
+
+@given(ANY_TABLES)
+def test_services_survive_the_way_to_text_and_back(table):
+    sensible = {key: entry for key, entry in table.items() if _makes_sense({key: entry})}
+    text = render(sensible)
+    assert written(read(text)) == text
+
+
+def test_all_bad_lines_are_told_in_one_error():
+    assert refused(read, "-A -t www:80\n-A -f 7\n-a -f 7 -r 198.51.100.1 -w -1\n") == (
+        "line 1: --tcp-service: 'www' is not an IPv4 or IPv6 address (names are not resolved); ipvsadm -S -n writes"
+        " addresses and ports as numbers: -A -t www:80; "
+        "line 3: --weight: -1 is not between 0 and 2147483647: -a -f 7 -r 198.51.100.1 -w -1"
+    )
+
+
+def test_all_that_is_wrong_with_services_is_told_in_one_error():
+    server = {"address": "198.51.100.1"}
+    services = [
+        {"address": "192.0.2.1", "port": 99999, "colour": "red", "servers": [server, {**server, "weight": -1}]},
+        {"address": "192.0.2.1", "port": 80, "servers": [{**server, "port": 81}, server]},
+        {"address": "192.0.2.1", "port": "80", "servers": 7},
+        "x",
+        {"fwmark": 7, "persistence_netmask": "255.0.0.0"},
+    ]
+    problems = refused(written, services)
+    for problem in (
+        "services[0].colour: is not an option here; there are address, port, ",
+        "services[0].port: 99999 is not between 0 and 65535; ",
+        "services[0].servers[1].weight: -1 is not between 0 and 2147483647; ",
+        "services[1].servers[0].port: 81 is not the service's port 80; another port needs forwarding nat, not direct",
+        "services[2]: tcp 192.0.2.1:80 is the same service as services[1]; ",
+        "services[2].servers: 7 is not a list; ",
+        "services[3]: 'x' is not a dictionary; ",
+        "services[4].persistence_netmask: needs persistence_timeout above 0",
+    ):
+        assert problem in problems
+
+
+@pytest.mark.parametrize("value", [None, 7, True, ["-A -f 7"], {"a": 1}, b"-A -f 7"], ids=repr)
+def test_input_that_is_no_text_is_told(value):
+    assert refused(read, value) == f"input: {value!r} is not text in the format of ipvsadm -S -n"
+
+
+@pytest.mark.parametrize("value", [None, 7, True, "-A -f 7", {"a": 1}], ids=repr)
+def test_input_that_is_no_list_of_services_is_told(value):
+    assert refused(written, value) == f"services: {value!r} is not a list"
+
+
+@pytest.mark.parametrize("call", [read, written])
+@pytest.mark.parametrize("wrapped", [lambda value: value, lambda value: [{"servers": [{"address": value}]}]])
+def test_undefined_variable_is_told_as_one(call, wrapped):
+    with pytest.raises(jinja2.UndefinedError, match="'rules' is undefined"):
+        call(wrapped(jinja2.StrictUndefined(name="rules")))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "result"),
+    [("from_ipvsadm", "-A -f 7", read("-A -f 7")), ("to_ipvsadm", [{"fwmark": 7}], "-A -f 7 -s wlc\n")],
+)
+def test_works_without_pyroute2(name, value, result):
+    program = ALONE.format(name=name, value=value)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stdout == f"{name} {result}\n", done.stderr
+
+
+def test_samples_are_each_others_result():
+    samples = {path.stem: read_yaml(path.with_suffix(".yml"))["RETURN"]["_value"]["sample"] for path in FILTERS}
+    assert read(samples["to_ipvsadm"]) == samples["from_ipvsadm"]
+    assert written(samples["from_ipvsadm"]) == samples["to_ipvsadm"]
