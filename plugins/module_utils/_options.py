@@ -130,7 +130,9 @@ class Reader:
     def integer(self, name: str, low: int, high: int) -> Any:
         """A whole number within the range."""
         value = self._options.get(name)
-        if value is None or (type(value) is int and low <= value <= high):  # most values, of ten thousand servers
+        if value is None or (
+            isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        ):  # most values, of ten thousand servers
             return value
         return self.read(name, lambda value: parse_integer(value, low, high))
 

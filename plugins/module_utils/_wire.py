@@ -105,7 +105,7 @@ class _Layout:
         pattern, words, size = "=HH", [0, kind], 4
         for number, form in fields:
             length = Struct(f"={form}").size
-            padding = -length % 4
+            padding = (4 - length % 4) % 4
             pattern += f"HH{form}{padding}x"
             words += [4 + length, number, 0]
             size += 4 + length + padding
