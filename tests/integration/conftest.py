@@ -42,6 +42,7 @@ class Ansible:
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_NOCOWS": "1",
+            "ANSIBLE_ASYNC_DIR": str(directory / "async"),  # by default in the real home directory
         }
 
     def run(self, program, *words, check=True, prefix=(), **environment):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,22 @@ def test_ansible_doc_shows_the_module(ansible, module):
 def test_ansible_doc_lists_all_modules(ansible):
     listed = ansible.run("ansible-doc", "--list", "linux.lvs").stdout
     assert re.findall(r"^linux\.lvs\.(\w+)", listed, re.MULTILINE) == MODULES
+
+
+def test_guide_of_the_table_plays(ansible, netns, tmp_path):
+    text = (REPOSITORY / "docs/docsite/rst/table_guide.rst").read_text()
+    variables, *tasks = [
+        textwrap.dedent(block)
+        for block in re.findall(r"^\.\. code-block:: \S+\n\n((?:    .*\n|\n)+)", text, re.MULTILINE)
+    ]
+    (tmp_path / "vars.yml").write_text(variables)
+    played = ansible.play(play_of_tasks("Guide", netns.name, "\n".join(tasks)), "-e", f"@{tmp_path / 'vars.yml'}")
+    assert played.recap["failed"] == 0
+    assert played.recap["changed"] == 3
+    assert netns.save() == [
+        "-A -t 192.168.0.1:25 -s rr",
+        "-A -t 192.168.0.1:80 -s wrr",
+        "-a -t 192.168.0.1:25 -r 172.16.0.1:25 -m -w 1",
+        "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 3",
+        "-a -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 1",
+    ]
