@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from ansible.release import __version__ as ansible_version
+from ansible_collections.linux.lvs.tests.benchmark.options import row
 from ansible_collections.linux.lvs.tests.lab.fixtures import Namespace, command
 
 TIMES = 7
@@ -50,10 +51,6 @@ with _host.network_namespace("NETNS"):
 marks.append(time.perf_counter())
 print([1000 * (after - before) for before, after in zip(marks, marks[1:])])
 """
-
-
-def row(what, figure):
-    print(f"| {what} | {figure} |", flush=True)
 
 
 class Plays:
@@ -142,8 +139,6 @@ def main():
     netns = Namespace("benchmark")
     try:
         netns.ipvsadm("-A", "-t", "192.0.2.1:80", "-s", "rr")
-        row("what", "figure")
-        row("---", "---")
         versions()
         with tempfile.TemporaryDirectory() as directory:
             plays = Plays(netns.name, directory)

@@ -20,17 +20,10 @@ from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel, Link
 from ansible_collections.linux.lvs.plugins.module_utils._options import DrainSpec
 from ansible_collections.linux.lvs.plugins.module_utils._plan import make_steps
-from ansible_collections.linux.lvs.plugins.module_utils._table import (
-    SCOPES,
-    TableSpec,
-    declared,
-    read_entries,
-    with_table,
-)
-from ansible_collections.linux.lvs.tests.benchmark.measure import row
+from ansible_collections.linux.lvs.plugins.module_utils._table import declared, with_table
+from ansible_collections.linux.lvs.tests.benchmark.options import SERVERS, SERVICES, options_of, row, spec_of
 from ansible_collections.linux.lvs.tests.lab.fixtures import Namespace, command
 
-SERVICES, SERVERS = 1000, 10
 TIMES = 3
 GROWTH = (500, 1000, 2000, 4000)
 LOOPED = 200  # tasks of `command: ipvsadm`
@@ -58,34 +51,6 @@ LOOP = """\
     - ansible.builtin.command: "{{ item }}"
       loop: "{{ commands }}"
 """
-
-
-def options_of(services, servers, weight=1):
-    """A table as a user declares it."""
-    return [
-        {
-            "address": f"10.{number // 250}.{number % 250}.1",
-            "port": 80,
-            "scheduler": "wrr",
-            "servers": [
-                {
-                    "address": f"172.{16 + server // 200}.{server % 200}.{number % 250 + 1}",
-                    "forwarding": "nat",
-                    "weight": weight,
-                    "upper_threshold": 1000,
-                }
-                for server in range(servers)
-            ],
-        }
-        for number in range(services)
-    ]
-
-
-def spec_of(options):
-    problems = []
-    entries = read_entries(options, "services", problems)
-    assert not problems
-    return TableSpec(SCOPES["overridden"], tuple(entries), allowed_actions=("add", "update", "remove"))
 
 
 def seconds(call, before=lambda: None, times=TIMES):
