@@ -17,12 +17,13 @@ import os
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any, Callable, Collection, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
 from . import _host
 from ._errors import Conflict, LvsError, Refused, Unsettled, Unsupported
 from ._model import Connections, Counters, Entry, Server, ServerKey, Service, ServiceKey, ServiceStatus, Table
-from ._plan import Operation
+from ._plan import Operation, listed
 from ._wire import (
     COMMANDS,
     GENL_VERSION,
@@ -62,6 +63,8 @@ GENL_NAME = "IPVS"
 
 _NETLINK_GENERIC = 16  # include/uapi/linux/netlink.h
 _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # include/uapi/asm-generic/socket.h
+_BUFFER = 1 << 20
 _CHUNK = 1 << 16  # the kernel fills up to half of it at a time (netlink_dump in af_netlink.c)
 _BATCH = 64  # answers to all of them have to fit into the socket's buffer
 _READ_ATTEMPTS = 10
@@ -90,8 +93,11 @@ class Link:
         self._sequence = 0
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_GENERIC)
         self._socket.bind((0, 0))
-        # errors come without a copy of the request
+        # errors come without a copy of the request, so that those of a whole batch fit into the buffer
         self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
+        for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
+            with suppress(OSError):  # whoever may not do that may not use IPVS either, and is told so by its answer
+                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
 
     def close(self) -> None:
         """Closes the socket."""
@@ -251,9 +257,11 @@ class Kernel:
         for begin in range(0, len(step), _BATCH):
             part = step[begin : begin + _BATCH]
             commands = [operation_command(operation) for operation in part]
-            failures = self._link().change(
-                [(command, pack_operation(operation)) for command, operation in zip(commands, part)]
-            )
+            requests = [(command, pack_operation(operation)) for command, operation in zip(commands, part)]
+            try:
+                failures = self._link().change(requests)
+            except OSError as error:
+                raise Unsettled(f"can't tell what became of {listed(part)}: {_reason(error.errno or 0)}") from None
             if errno.EPERM in failures.values():
                 raise Unsupported(_not_permitted())
             outcomes += [

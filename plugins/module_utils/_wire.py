@@ -224,6 +224,8 @@ def unpack_messages(data: bytes) -> Iterator[Message]:
     begin = 0
     while begin + _HEADER.size <= len(data):
         length, kind, _flags, sequence, _port = _HEADER.unpack_from(data, begin)
+        if length < _HEADER.size:
+            return
         error, payload = 0, b""
         if kind not in (NLMSG_ERROR, NLMSG_DONE):
             payload = data[begin + _MESSAGE.size : begin + length]
@@ -239,6 +241,8 @@ def unpack_attributes(data: bytes) -> Found:
     begin, end = 0, len(data)
     while begin + 4 <= end:
         length, kind = _ATTRIBUTE.unpack_from(data, begin)
+        if length < 4:
+            break
         found[kind & _NLA_TYPE_MASK] = data[begin + 4 : begin + length]
         begin += (length + 3) & ~3
     return found

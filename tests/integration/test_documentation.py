@@ -75,7 +75,7 @@ def test_examples_of_ipvs_info_play_on_a_table(newest_ansible, netns):
 
 def test_playbooks_of_the_readme_play(newest_ansible, netns, tmp_path):
     blocks = re.findall(r"^```yaml\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    set_up, drain = (text for text in blocks if "hosts:" in text)
+    set_up, drain, table = (text for text in blocks if "hosts:" in text)
     inventory = tmp_path / "hosts"
     inventory.write_text(f"[directors]\nlocalhost {LOCAL}\n")
     inside = ["ip", "netns", "exec", netns.name]
@@ -86,6 +86,15 @@ def test_playbooks_of_the_readme_play(newest_ansible, netns, tmp_path):
     assert edge != drain
     assert newest_ansible.play(edge, "-i", inventory).recap["changed"] == 1
     assert netns.save() == [*WEB[:2], WEB[2].replace("-w 1", "-w 0")]
+    assert newest_ansible.play(table, "-i", inventory, prefix=inside).recap["changed"] == 1
+    assert newest_ansible.play(table, "-i", inventory, prefix=inside).recap["changed"] == 0
+    assert netns.save() == [
+        "-A -t 192.168.0.1:80 -s wrr",
+        "-A -u [2001:db8::1]:53 -s wlc",
+        "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 3",
+        "-a -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 1",
+        "-a -u [2001:db8::1]:53 -r [2001:db8::11]:53 -g -w 1",
+    ]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -26,6 +26,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     pack_server_key,
     pack_service,
     pack_service_key,
+    unpack_attributes,
     unpack_messages,
     unpack_nest,
     unpack_server,
@@ -175,3 +176,8 @@ def test_messages_of_a_datagram_are_told_apart():
 def test_datagram_that_is_cut_short_yields_what_is_whole():
     assert list(unpack_messages(b"")) == []
     assert list(unpack_messages(pack_message(26, "NEW_DEST", b"", 0, 1)[:12])) == []
+    assert list(unpack_messages(bytes(32))) == []
+
+
+def test_attributes_end_where_they_make_no_sense():
+    assert unpack_attributes(struct.pack("=HHI", 8, 3, 7) + bytes(8)) == {3: u32(7)}
