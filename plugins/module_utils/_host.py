@@ -123,11 +123,25 @@ def _acquire(descriptor: int, path: str) -> None:
 
 def templates_expire() -> bool:
     """Whether persistent clients leave a server with weight 0 (net.ipv4.vs.expire_quiescent_template)."""
+    return bool(_sysctl("expire_quiescent_template"))
+
+
+def _sysctl(name: str) -> int | None:
     try:
-        with open("/proc/sys/net/ipv4/vs/expire_quiescent_template", encoding="ascii") as file:
-            return int(file.read()) != 0
+        with open(f"/proc/sys/net/ipv4/vs/{name}", encoding="ascii") as file:
+            return int(file.read())
     except (OSError, ValueError):
-        return False
+        return None
+
+
+def proc_net(name: str) -> str:
+    """A file of this network namespace in /proc/net; empty when there is none."""
+    try:
+        # what clients sent may be in it (persistence engines), and that is not always text
+        with open(f"/proc/net/{name}", encoding="utf-8", errors="backslashreplace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 def module_loaded(name: str) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
+import socket
 import struct
 import sys
 import traceback
@@ -29,6 +30,11 @@ from . import _host
 from ._address import IPV4, IPV6, family_of, host_netmask, pack, unpack
 from ._errors import Conflict, Refused, Unsettled, Unsupported
 from ._model import (
+    DEFAULT_MULTICAST_GROUP,
+    DEFAULT_MULTICAST_PORT,
+    DEFAULT_MULTICAST_TTL,
+    KERNEL_TIMEOUTS,
+    TIMEOUTS,
     Connections,
     Counters,
     Entry,
@@ -38,7 +44,9 @@ from ._model import (
     Service,
     ServiceKey,
     ServiceStatus,
+    SyncDaemon,
     Table,
+    Timeouts,
 )
 from ._plan import ADD, REMOVE, UPDATE, Operation
 
@@ -88,6 +96,11 @@ TUNNEL_TYPE = {0: "ipip", 1: "gue", 2: "gre"}
 TUNNEL_FLAGS = {0: "none", 1: "csum", 2: "remcsum"}
 PROTOCOL = {6: "tcp", 17: "udp", 132: "sctp"}
 FAMILY = {2: IPV4, 10: IPV6}  # AF_INET, AF_INET6
+ROLE = {1: "master", 2: "backup"}  # IP_VS_STATE_*
+
+_GENERIC = 16  # NETLINK_GENERIC
+_GROUPS = {IPV4: "IPVS_DAEMON_ATTR_MCAST_GROUP", IPV6: "IPVS_DAEMON_ATTR_MCAST_GROUP6"}
+_TIMEOUTS = {name: f"IPVS_CMD_ATTR_TIMEOUT_{name.upper()}" for name in TIMEOUTS}
 
 _READ_ATTEMPTS = 10
 # A server takes some 350 bytes of a dump, and a chunk may be no more than a page (pyroute2 0.7.7 to 0.8.1 read so):
@@ -185,6 +198,38 @@ class ipvsinfo(genlmsg):  # type: ignore[misc]
         ("IPVS_INFO_ATTR_VERSION", "uint32"),
         ("IPVS_INFO_ATTR_CONN_TAB_SIZE", "uint32"),
     )
+
+
+class daemon_attributes(nla):  # type: ignore[misc]
+    """IPVS_DAEMON_ATTR_*; the port is in host order, unlike all others."""
+
+    nla_map = (
+        ("IPVS_DAEMON_ATTR_UNSPEC", "none"),
+        ("IPVS_DAEMON_ATTR_STATE", "uint32"),
+        ("IPVS_DAEMON_ATTR_MCAST_IFN", "asciiz"),
+        ("IPVS_DAEMON_ATTR_SYNC_ID", "uint32"),
+        ("IPVS_DAEMON_ATTR_SYNC_MAXLEN", "uint16"),
+        ("IPVS_DAEMON_ATTR_MCAST_GROUP", "cdata"),
+        ("IPVS_DAEMON_ATTR_MCAST_GROUP6", "cdata"),
+        ("IPVS_DAEMON_ATTR_MCAST_PORT", "uint16"),
+        ("IPVS_DAEMON_ATTR_MCAST_TTL", "uint8"),
+    )
+
+
+class settingsmsg(genlmsg):  # type: ignore[misc]
+    """IPVS_CMD_ATTR_* of the commands about daemons, time-outs and counters."""
+
+    nla_map = (
+        ("IPVS_CMD_ATTR_UNSPEC", "none"),
+        ("IPVS_CMD_ATTR_SERVICE", "service"),
+        ("IPVS_CMD_ATTR_DEST", "cdata"),
+        ("IPVS_CMD_ATTR_DAEMON", "daemon"),
+        ("IPVS_CMD_ATTR_TIMEOUT_TCP", "uint32"),
+        ("IPVS_CMD_ATTR_TIMEOUT_TCP_FIN", "uint32"),
+        ("IPVS_CMD_ATTR_TIMEOUT_UDP", "uint32"),
+    )
+    service = service_attributes
+    daemon = daemon_attributes
 
 
 Attributes = List[Tuple[str, Any]]
@@ -341,6 +386,37 @@ def _server_status(get: Callable[[str], Any]) -> ServerStatus:
     return ServerStatus(unpack_connections(get), unpack_counters(get("IPVS_DEST_ATTR_STATS64")))
 
 
+def pack_daemon(daemon: SyncDaemon) -> Attributes:
+    """A whole daemon; what is left out the kernel chooses."""
+    attributes: Attributes = [
+        ("IPVS_DAEMON_ATTR_STATE", _number(ROLE, daemon.role)),
+        ("IPVS_DAEMON_ATTR_MCAST_IFN", daemon.interface),
+        ("IPVS_DAEMON_ATTR_SYNC_ID", daemon.sync_id),
+    ]
+    if daemon.sync_maxlen is not None:
+        attributes.append(("IPVS_DAEMON_ATTR_SYNC_MAXLEN", daemon.sync_maxlen))
+    name = _GROUPS[family_of(daemon.multicast_group)]
+    return attributes + [
+        (name, pack(daemon.multicast_group)),
+        ("IPVS_DAEMON_ATTR_MCAST_PORT", daemon.multicast_port),
+        ("IPVS_DAEMON_ATTR_MCAST_TTL", daemon.multicast_ttl),
+    ]
+
+
+def unpack_daemon(get: Callable[[str], Any]) -> SyncDaemon:
+    """A daemon of the kernel's; kernels before 4.3 do not say what can't be chosen there."""
+    groups = (unpack(family, get(name)) for family, name in _GROUPS.items() if get(name) is not None)
+    return SyncDaemon(
+        role=_name(ROLE, get("IPVS_DAEMON_ATTR_STATE"), "role"),
+        interface=get("IPVS_DAEMON_ATTR_MCAST_IFN"),
+        sync_id=get("IPVS_DAEMON_ATTR_SYNC_ID"),
+        sync_maxlen=get("IPVS_DAEMON_ATTR_SYNC_MAXLEN"),
+        multicast_group=next(groups, DEFAULT_MULTICAST_GROUP),
+        multicast_port=get("IPVS_DAEMON_ATTR_MCAST_PORT") or DEFAULT_MULTICAST_PORT,
+        multicast_ttl=get("IPVS_DAEMON_ATTR_MCAST_TTL") or DEFAULT_MULTICAST_TTL,
+    )
+
+
 def _pack_address(address: str) -> bytes:
     return pack(address).ljust(16, b"\0")
 
@@ -492,6 +568,104 @@ class Kernel:
         if self._socket is None:
             self._socket = _open(ipvsmsg)
         return _request(self._socket, ipvsmsg, command, attributes, flags)
+
+    # Daemons, time-outs and counters
+
+    def daemons(self) -> dict[str, SyncDaemon]:
+        """The running sync daemons by role; nothing, without asking, when the kernel has no IPVS loaded."""
+        if not _host.ipvs_loaded():
+            return {}
+        messages = _setting("GET_DAEMON", [], NLM_F_REQUEST | NLM_F_DUMP, "can't read the sync daemons")
+        daemons = (unpack_daemon(message.get_attr("IPVS_CMD_ATTR_DAEMON").get_attr) for message in messages)
+        return {daemon.key: daemon for daemon in daemons}
+
+    def start_daemon(self, daemon: SyncDaemon) -> None:
+        """Starts a sync daemon. Raises Conflict when one of the role runs, Refused when the kernel does not take it."""
+        what = f"start the {daemon.role} daemon on {daemon.interface}"
+        attributes = [("IPVS_CMD_ATTR_DAEMON", {"attrs": pack_daemon(daemon)})]
+        _setting("NEW_DAEMON", attributes, NLM_F_REQUEST | NLM_F_ACK, what)
+
+    def stop_daemon(self, role: str) -> None:
+        """Stops a sync daemon. Raises Conflict when none of the role runs.
+
+        When its thread has not run yet, the kernel stops it but has EINTR for it (kthread_stop), to which netlink gives
+        no answer at all (netlink_rcv_skb). pyroute2 would wait for one forever. But netlink has done its work when
+        sending returns, so that an answer that is not there then will not come.
+        """
+        with _open(settingsmsg) as family, socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _GENERIC) as connection:
+            state = struct.pack("=HHI", 8, _attribute(daemon_attributes, "STATE"), _number(ROLE, role))
+            daemon = struct.pack("=HH", 4 + len(state), _attribute(settingsmsg, "DAEMON")) + state
+            body = struct.pack("=BBxx", COMMANDS.index("DEL_DAEMON"), GENL_VERSION) + daemon
+            connection.send(struct.pack("=IHHII", 16 + len(body), family.prid, NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body)
+            try:
+                answer = connection.recv(1 << 16, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+        _told("DEL_DAEMON", -struct.unpack_from("=i", answer, 16)[0], f"stop the {role} daemon")
+
+    def timeouts(self) -> Timeouts:
+        """The time-outs; those that it would begin with, without asking, when the kernel has no IPVS loaded."""
+        if not _host.ipvs_loaded():
+            return KERNEL_TIMEOUTS
+        (message,) = _setting("GET_CONFIG", [], NLM_F_REQUEST, "can't read the time-outs")
+        return Timeouts(**{name: message.get_attr(attribute) for name, attribute in _TIMEOUTS.items()})
+
+    def set_timeouts(self, change: Timeouts) -> None:
+        """Sets those time-outs that are not None. Raises Refused."""
+        attributes = [(_TIMEOUTS[name], value) for name, value in change.to_options().items()]
+        _setting("SET_CONFIG", attributes, NLM_F_REQUEST | NLM_F_ACK, "set the time-outs")
+
+    def zero(self, key: ServiceKey | None) -> None:
+        """Zeroes the counters of a service and its servers, or all. Raises Conflict when the service does not exist."""
+        attributes = [("IPVS_CMD_ATTR_SERVICE", {"attrs": pack_service_key(key)})] if key else []
+        _setting("ZERO", attributes, NLM_F_REQUEST | NLM_F_ACK, f"zero the counters of {key or 'everything'}")
+
+
+def _setting(command: str, attributes: Attributes, flags: int, what: str) -> tuple[Any, ...]:
+    """Answers to a command about daemons, time-outs or counters; ``what`` is what it does, for messages."""
+    with _open(settingsmsg) as connection:
+        try:
+            return _request(connection, settingsmsg, command, attributes, flags)
+        except NetlinkError as error:
+            _told(command, error.code, what)
+            raise
+
+
+def _told(command: str, number: int, what: str) -> None:
+    """Turns what the kernel answered into an error with a sentence, unless it is success."""
+    if number == errno.EPERM:
+        raise Unsupported(_not_permitted())
+    if (command, number) in _SETTING_CONFLICTS:
+        raise Conflict(f"{what}: {os.strerror(number)}")
+    if number:
+        reason = _SETTING_REASONS.get((command, number))
+        explained = f"{_reason(number)}: {reason}" if reason else _reason(number)
+        raise Refused(f"{what}: the kernel refused it: {explained}")
+
+
+def _attribute(message_class: Any, name: str) -> int:
+    """The number of an attribute, which is its place."""
+    names = [known.rpartition("_ATTR_")[2] for known, _format in message_class.nla_map]
+    return names.index(name)
+
+
+_SETTING_CONFLICTS = (("NEW_DAEMON", errno.EEXIST), ("DEL_DAEMON", errno.ESRCH), ("ZERO", errno.ESRCH))
+
+_SETTING_REASONS: Mapping[tuple[str, int], str] = {
+    ("NEW_DAEMON", errno.EADDRINUSE): (
+        "another process of this network namespace receives on multicast_port, or on one of the ports after it when"
+        " net.ipv4.vs.sync_ports is above 1"
+    ),
+    ("NEW_DAEMON", errno.EINVAL): "no sync daemon can run while a service has a server of the other family",
+    ("NEW_DAEMON", errno.ENETUNREACH): (
+        "the interface is down, or has no route to multicast_group (an IPv6 group needs IPv6 on the interface)"
+    ),
+    ("NEW_DAEMON", errno.ENODEV): "the interface does not exist in this network namespace, or takes no multicast",
+    ("NEW_DAEMON", errno.EAFNOSUPPORT): "this kernel's IPVS has no support for the group's address family",
+    ("SET_CONFIG", errno.EINVAL): (
+        "it counts time-outs in ticks, and takes 2147483647 of them at most (2147483 s where CONFIG_HZ is 1000)"
+    ),
+}
 
 
 def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]) -> _Value:

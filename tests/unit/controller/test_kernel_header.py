@@ -19,6 +19,8 @@ ENUMS = (
     ("IPVS_DEST_ATTR_", _netlink.dest_attributes),
     ("IPVS_STATS_ATTR_", _netlink.stats_attributes),
     ("IPVS_INFO_ATTR_", _netlink.ipvsinfo),
+    ("IPVS_CMD_ATTR_", _netlink.settingsmsg),
+    ("IPVS_DAEMON_ATTR_", _netlink.daemon_attributes),
 )
 NUMBERS = (
     ("IP_VS_SVC_F_PERSISTENT", _netlink.SVC_F_PERSISTENT),
@@ -30,6 +32,7 @@ NUMBERS = (
     ("IPVS_GENL_VERSION", _netlink.GENL_VERSION),
     ("IP_VS_SCHEDNAME_MAXLEN", _model.MAX_NAME + 1),
     ("IP_VS_PENAME_MAXLEN", _model.MAX_NAME + 1),
+    ("IP_VS_IFNAME_MAXLEN", _model.MAX_INTERFACE + 1),
 )
 FORWARDING = {
     "IP_VS_CONN_F_MASQ": "nat",
@@ -96,6 +99,10 @@ def test_family_has_the_name_of_the_header(header):
 
 def test_forwarding_methods_are_those_of_the_header(header):
     assert {_define(header, name): word for name, word in FORWARDING.items()} == _netlink.FORWARDING
+
+
+def test_roles_of_daemons_are_those_of_the_header(header):
+    assert {_define(header, f"IP_VS_STATE_{role.upper()}"): role for role in _model.ROLES} == _netlink.ROLE
 
 
 def test_tunnel_types_are_those_of_the_header_in_their_order(header):

@@ -8,13 +8,22 @@ import struct
 from dataclasses import replace
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils._model import Server, ServerKey, Service, ServiceKey
+from ansible_collections.linux.lvs.plugins.module_utils._model import (
+    DEFAULT_MULTICAST_GROUP,
+    Server,
+    ServerKey,
+    Service,
+    ServiceKey,
+    SyncDaemon,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import (
+    pack_daemon,
     pack_operation,
     pack_server,
     pack_server_key,
     pack_service,
     pack_service_key,
+    unpack_daemon,
     unpack_server,
     unpack_server_key,
     unpack_service,
@@ -116,3 +125,25 @@ OPERATIONS = (
 def test_operation_is_packed_as_identity_or_whole(name, operation, packed):
     names = ["IPVS_CMD_ATTR_SERVICE", "IPVS_CMD_ATTR_DEST"]
     assert pack_operation(operation) == [(name, {"attrs": attributes}) for name, attributes in zip(names, packed)]
+
+
+DAEMONS = (
+    SyncDaemon("master", "eth0", 0, 1, "224.0.0.81", 1, 1),
+    SyncDaemon("backup", "eth0.100", 255, 65487, "ff02::81", 65535, 255),
+)
+
+
+@pytest.mark.parametrize("daemon", DAEMONS, ids=str)
+def test_packed_daemon_is_unpacked(daemon):
+    assert unpack_daemon(dict(pack_daemon(daemon)).get) == daemon
+
+
+def test_what_is_left_to_the_kernel_is_left_out():
+    assert "IPVS_DAEMON_ATTR_SYNC_MAXLEN" not in dict(pack_daemon(SyncDaemon("master", "eth0", 1)))
+
+
+def test_daemon_of_an_old_kernel_has_what_can_not_be_chosen_there():
+    said = {"IPVS_DAEMON_ATTR_STATE": 2, "IPVS_DAEMON_ATTR_MCAST_IFN": "eth0", "IPVS_DAEMON_ATTR_SYNC_ID": 7}
+    daemon = unpack_daemon(said.get)
+    assert daemon == SyncDaemon("backup", "eth0", 7)
+    assert (daemon.multicast_group, daemon.sync_maxlen) == (DEFAULT_MULTICAST_GROUP, None)
