@@ -126,6 +126,11 @@ def templates_expire() -> bool:
     return bool(_sysctl("expire_quiescent_template"))
 
 
+def rates_stand_still() -> bool:
+    """Whether the kernel was told to estimate nothing (net.ipv4.vs.run_estimation)."""
+    return _sysctl("run_estimation") == 0
+
+
 def _sysctl(name: str) -> int | None:
     try:
         with open(f"/proc/sys/net/ipv4/vs/{name}", encoding="ascii") as file:

@@ -182,7 +182,7 @@ def test_unknown_option_is_told_with_those_that_there_are(quick, name, options, 
 
 def test_wrong_values_of_info_are_told_at_once(quick):
     assert failed(quick("ipvs_info", gather=["services", "x"], service={"port": 1})) == (
-        "gather: 'x' is not one of services, stats, version;"
+        "gather: 'x' is not one of services, timeouts, daemons, stats, connections, version;"
         " service.address: is required, with port; or fwmark instead of both"
     )
 

@@ -119,6 +119,9 @@ def test_check_mode_predicts_what_a_real_run_of_settings_does_then(netns, module
 def test_info_is_empty_and_needs_no_pyroute2(module, bare):
     result = ok(module.subprocess("ipvs_info", **bare))
     assert (result["services"], result["stats"], result["version"]) == ([], [], None)
+    assert (result["daemons"], result["timeouts"]) == ([], {"tcp": 900, "tcp_fin": 120, "udp": 300})
+    for options in ({}, {"service": {**HTTP, "port": 0}}, {"service": {"fwmark": 7}}):
+        assert ok(module.subprocess("ipvs_info", gather=["connections"], **options, **bare))["connections"] == []
     assert not loaded()
 
 

@@ -144,15 +144,18 @@ def test_sets_daemons_timeouts_and_counters(netns, run):
     netns.run("ip", "link", "add", "sync0", "type", "dummy")
     netns.run("ip", "link", "set", "sync0", "up")
     calls = DAEMONS + DAEMONS + DAEMONS_CHANGED + DAEMONS_CHANGED
-    results = run([*calls, ("ipvs_counters", {}), *DAEMONS_REFUSED])
-    assert [ok(result)["changed"] for result in results[:-3]] == [True] * 3 + [False] * 3 + [True] * 2 + [False] * 2
-    counters, *refused = results[-3:]
+    results = run([*calls, ("ipvs_counters", {}), ("ipvs_info", {}), *DAEMONS_REFUSED])
+    assert [ok(result)["changed"] for result in results[:-4]] == [True] * 3 + [False] * 3 + [True] * 2 + [False] * 2
+    counters, info, *refused = results[-4:]
     assert ok(counters)["changed"] is True
     assert [failed(result).partition(":")[0] for result in refused] == ["interface", "service"]
     assert netns.ipvsadm("-L", "--timeout") == "Timeout (tcp tcpfin udp): 7500 120 30\n"
     assert netns.ipvsadm("-L", "--daemon") == (
         "master sync daemon (mcast=sync0, syncid=8, maxlen=1452, group=ff02::81, port=9000, ttl=1)\n"
     )
+    assert ok(info)["timeouts"] == {"tcp": 7500, "tcp_fin": 120, "udp": 30}
+    master = {"role": "master", "interface": "sync0", "sync_id": 8, "sync_maxlen": 1452}
+    assert info["daemons"] == [{**master, "multicast_group": "ff02::81", "multicast_port": 9000, "multicast_ttl": 1}]
 
 
 def test_reads_a_table_of_many_chunks(netns, run):

@@ -10,6 +10,7 @@ from dataclasses import fields, replace
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils import (
     _apply_settings,
+    _connections,
     _run_info,
     _run_settings,
     _run_table,
@@ -387,6 +388,23 @@ SHOWN = {
 @pytest.mark.parametrize("key", ["before", "after"])
 def test_returned_settings_are_those_of_the_model(module, key):
     assert _sampled(returned(module)[key]["contains"]) == _found(SHOWN[module])
+
+
+def test_gathered_settings_are_those_that_their_modules_return():
+    gathered = returned("ipvs_info")
+    assert _sampled(gathered["daemons"]["contains"]) == _sampled(returned("ipvs_sync_daemon")["after"]["contains"])
+    assert _sampled(gathered["timeouts"]["contains"]) == _sampled(returned("ipvs_timeouts")["after"]["contains"])
+
+
+def test_returned_connections_are_those_of_the_program():
+    text = (
+        "Pro FromIP\nIP  C0A80001 0000 00000007 0000 AC100001 0000 ASSURED          59"
+        "\nUDP C0A80064 0000 C0A80001 13C4 AC100001 13C4 NONE             59 sip a84b4c76e66710@pc33.example.org\n"
+    )
+    found = {}
+    for entry in _connections.parse_connections(text):
+        found.update(_found(entry.to_options()))
+    assert _sampled(returned("ipvs_info")["connections"]["contains"]) == found
 
 
 def test_what_can_be_gathered_is_what_is_returned():

@@ -28,6 +28,7 @@ ORDER = (
     "_plan",
     "_desired",
     "_settings",
+    "_connections",
     "_ipvsadm",
     "_host",
     "_links",
