@@ -51,6 +51,21 @@ attributes:
     support: full
 """
 
+    # Used together with the standard part, by modules for what is not the table; idempotence is theirs to tell
+    SETTINGS = r"""
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Nothing is written or loaded into the kernel. RV(commands) are those of the real run.
+      - A host whose kernel has no IPVS loaded has no daemons, nothing counted, and the time-outs that the kernel begins
+        with. That is known without pyroute2, so the first play against a bare host can be checked.
+  diff_mode:
+    support: full
+    details:
+      - Shows RV(before) and RV(after).
+"""
+
     # Used together with the standard part
     INFO = r"""
 attributes:

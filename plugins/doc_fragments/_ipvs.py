@@ -33,6 +33,18 @@ notes:
     capability by root works, a rootless container can't, whatever it was given.
 """
 
+    # Used together with the standard part, by modules that change what is not the table
+    SETTINGS = r"""
+options: {}
+notes:
+  - >-
+    Values that make no sense are refused before anything is changed, all of them at once and each with the name of its
+    option.
+  - >-
+    After every change the kernel is read again. What is done is written to the system log as the equivalent C(ipvsadm)
+    command. C(ipvsadm) itself is not needed on the host.
+"""
+
     # Used together with the standard part, by modules that change the table
     CHANGES = r"""
 options: {}

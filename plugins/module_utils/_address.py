@@ -56,14 +56,16 @@ def parse_address(value: Any) -> str:
         raise ValueError(f"{value!r} is not an IPv4 or IPv6 address (names are not resolved)") from None
 
 
+def is_multicast(address: str) -> bool:
+    """Whether an address names a group of hosts."""
+    data = pack(address)
+    return 224 <= data[0] <= 239 if len(data) == 4 else data[0] == 0xFF
+
+
 def is_host(address: str) -> bool:
     """False for what can never be a real server: unspecified, multicast and limited broadcast addresses."""
     data = pack(address)
-    if not any(data):
-        return False
-    if len(data) == 4:
-        return not 224 <= data[0] <= 239 and data != b"\xff\xff\xff\xff"
-    return data[0] != 0xFF
+    return any(data) and not is_multicast(address) and data != b"\xff\xff\xff\xff"
 
 
 def host_netmask(family: str) -> str:

@@ -126,10 +126,29 @@ def _acquire(descriptor: int, path: str) -> None:
 
 def templates_expire() -> bool:
     """Whether persistent clients leave a server with weight 0 (net.ipv4.vs.expire_quiescent_template)."""
+    return bool(_sysctl("expire_quiescent_template"))
+
+
+def rates_stand_still() -> bool:
+    """Whether the kernel was told to estimate nothing (net.ipv4.vs.run_estimation)."""
+    return _sysctl("run_estimation") == 0
+
+
+def _sysctl(name: str) -> int | None:
     try:
-        return int(read_sysctl("expire_quiescent_template")) != 0
+        return int(read_sysctl(name))
     except (Unsupported, ValueError):
-        return False
+        return None
+
+
+def proc_net(name: str) -> str:
+    """A file of this network namespace in /proc/net; empty when there is none."""
+    try:
+        # what clients sent may be in it (persistence engines), and that is not always text
+        with open(f"/proc/net/{name}", encoding="utf-8", errors="backslashreplace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
 
 
 def sysctl_names() -> frozenset[str] | None:

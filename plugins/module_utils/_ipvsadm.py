@@ -12,21 +12,25 @@ scheduler flag (``ipvsadm -R`` takes both). What is read is what ``ipvsadm -R`` 
 from __future__ import annotations
 
 import shlex
+from typing import Sequence
 
 from ._address import IPV6, endpoint, host_netmask
 from ._model import (
     MAX_PERSISTENCE,
+    TIMEOUTS,
     TUNNEL_CHECKSUMS,
     TUNNEL_TYPES,
     Server,
     Service,
     ServiceKey,
     Table,
+    Timeouts,
     flag_names,
     sorted_keys,
 )
 from ._plan import ADD, REMOVE, UPDATE, Operation
 from ._rules import CHECKSUM_WORDS, read_rules
+from ._settings import STOP, DaemonStep
 
 _SERVICE_LETTERS = {"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
 _FORWARDING_LETTERS = {"nat": "-m", "direct": "-g", "tunnel": "-i"}
@@ -80,8 +84,7 @@ def parse(text: str) -> Table:
 
 def command(operation: Operation, netns: str | None = None) -> str:
     """The command line that does what an operation does."""
-    words = ["ip", "netns", "exec", shlex.quote(netns)] if netns else []
-    words.append("ipvsadm")
+    words = []
     if operation.server is None:
         words += [_SERVICE_COMMANDS[operation.verb], *_service_words(operation.service)]
         if isinstance(operation.after, Service):
@@ -92,7 +95,35 @@ def command(operation: Operation, netns: str | None = None) -> str:
             words += _server_words(operation.after)
         else:
             words += ["-r", str(operation.server)]
-    return " ".join(words)
+    return _line(words, netns)
+
+
+def daemon_command(step: DaemonStep, netns: str | None = None) -> str:
+    """The command line that starts or stops a sync daemon."""
+    daemon = step.daemon
+    if step.verb == STOP:
+        return _line(["--stop-daemon", daemon.role], netns)
+    words = ["--start-daemon", daemon.role, "--mcast-interface", shlex.quote(daemon.interface)]
+    words += ["--syncid", str(daemon.sync_id)]
+    if daemon.sync_maxlen is not None:
+        words += ["--sync-maxlen", str(daemon.sync_maxlen)]
+    words += ["--mcast-group", daemon.multicast_group, "--mcast-port", str(daemon.multicast_port)]
+    return _line([*words, "--mcast-ttl", str(daemon.multicast_ttl)], netns)
+
+
+def timeouts_command(change: Timeouts, netns: str | None = None) -> str:
+    """The command line that sets time-outs; 0 leaves one as it is."""
+    return _line(["--set", *(str(getattr(change, name) or 0) for name in TIMEOUTS)], netns)
+
+
+def zero_command(key: ServiceKey | None, netns: str | None = None) -> str:
+    """The command line that zeroes the counters of a service, or all."""
+    return _line(["-Z", *(_service_words(key) if key else [])], netns)
+
+
+def _line(words: Sequence[str], netns: str | None) -> str:
+    prefix = ["ip", "netns", "exec", shlex.quote(netns)] if netns else []
+    return " ".join([*prefix, "ipvsadm", *words])
 
 
 def unsayable(operation: Operation) -> tuple[str, ...]:

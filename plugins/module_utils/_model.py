@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The nouns of IPVS: virtual services, real servers, and the table that holds them.
+"""The nouns of IPVS: virtual services, real servers, the table that holds them; sync daemons and time-outs.
 
 Private to linux.lvs: may change in any release.
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Mapping
 
-from ._address import FAMILIES, endpoint, family_of, is_host, pack
+from ._address import FAMILIES, IPV6, endpoint, family_of, is_host, pack
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "fo", "ovf", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "twos")
@@ -27,6 +27,7 @@ FORWARDINGS = ("nat", "direct", "tunnel")
 TUNNEL_TYPES = ("ipip", "gue", "gre")
 TUNNEL_CHECKSUMS = ("none", "csum", "remcsum")
 CONNECTION_KINDS = ("active", "inactive", "persistent")
+ROLES = ("master", "backup")
 
 # What the three flags of a service mean to the schedulers that look at them (ip_vs_sh.c, ip_vs_mh.c).
 FLAG_NAMES: Mapping[str, Mapping[int, str]] = {
@@ -41,9 +42,16 @@ MAX_U32 = 2**32 - 1
 MAX_MARK = MAX_U32
 MAX_PERSISTENCE = 31 * 24 * 60 * 60  # s, what ipvsadm takes; the kernel itself has no limit
 MAX_NAME = 15  # IP_VS_SCHEDNAME_MAXLEN and IP_VS_PENAME_MAXLEN without the closing zero
+MAX_TIMEOUT = MAX_PERSISTENCE  # s, likewise; the kernel's own limit depends on how it was built
+MAX_SYNC_ID = 255  # a byte of the daemons' messages (ip_vs_sync.c)
+MAX_INTERFACE = 15  # bytes, IP_VS_IFNAME_MAXLEN without the closing zero
 DEFAULT_SCHEDULER = "wlc"
 DEFAULT_FORWARDING = "direct"
 DEFAULT_WEIGHT = 1
+DEFAULT_MULTICAST_GROUP = "224.0.0.81"
+DEFAULT_MULTICAST_PORT = 8848
+DEFAULT_MULTICAST_TTL = 1
+DEFAULT_MTU = 1500  # of an interface that is not there yet; the kernel takes no less for its own choice
 
 SERVICE_IDENTITY = ("address", "port", "protocol", "fwmark", "family")
 SERVICE_ATTRIBUTES = (
@@ -64,6 +72,15 @@ SERVER_ATTRIBUTES = (
     "tunnel_port",
     "tunnel_checksum",
 )
+DAEMON_ATTRIBUTES = (
+    "interface",
+    "sync_id",
+    "sync_maxlen",
+    "multicast_group",
+    "multicast_port",
+    "multicast_ttl",
+)
+TIMEOUTS = ("tcp", "tcp_fin", "udp")
 
 
 @dataclass(frozen=True)
@@ -179,6 +196,60 @@ class Entry:
 
 
 Table = Dict[ServiceKey, Entry]
+
+
+@dataclass(frozen=True)
+class SyncDaemon:
+    """The configuration of the kernel's daemon that sends connections to other directors, or receives theirs."""
+
+    role: str
+    interface: str
+    sync_id: int
+    sync_maxlen: int | None = None  # bytes in a UDP packet; None leaves it to the kernel
+    multicast_group: str = DEFAULT_MULTICAST_GROUP
+    multicast_port: int = DEFAULT_MULTICAST_PORT
+    multicast_ttl: int = DEFAULT_MULTICAST_TTL
+
+    @property
+    def key(self) -> str:
+        """Which daemon: there is one of each role in a network namespace."""
+        return self.role
+
+    def to_options(self) -> dict[str, Any]:
+        """The daemon in the shape of the options of ipvs_sync_daemon."""
+        return {"role": self.role, **_without_none({name: getattr(self, name) for name in DAEMON_ATTRIBUTES})}
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """After how many seconds without a packet a connection is forgotten, by protocol and state.
+
+    None is a protocol that this kernel's IPVS was built without; in a change, what stays as it is.
+    """
+
+    tcp: int | None = None
+    tcp_fin: int | None = None
+    udp: int | None = None
+
+    def to_options(self) -> dict[str, Any]:
+        """The time-outs in the shape of the options of ipvs_timeouts."""
+        return _without_none({name: getattr(self, name) for name in TIMEOUTS})
+
+
+KERNEL_TIMEOUTS = Timeouts(tcp=15 * 60, tcp_fin=2 * 60, udp=5 * 60)  # ip_vs_proto_tcp.c, ip_vs_proto_udp.c
+
+
+def _without_none(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What matters of a network interface to a sync daemon."""
+
+    name: str
+    up: bool
+    mtu: int
 
 
 @dataclass(frozen=True)
@@ -323,3 +394,25 @@ def _tunnel_problems(server: Server) -> tuple[str, ...]:
     if server.tunnel_type == "gre" and server.tunnel_checksum == "remcsum":
         problems.append("tunnel_checksum: remcsum needs tunnel_type gue, not gre; gre takes none, csum")
     return tuple(problems)
+
+
+def _headers(group: str) -> int:
+    """Bytes of a packet to this group that are IP's and UDP's."""
+    return 48 if family_of(group) == IPV6 else 28
+
+
+def derived_maxlen(role: str, group: str, mtu: int) -> int:
+    """What the kernel takes for sync_maxlen where none was given (start_sync_thread in ip_vs_sync.c)."""
+    return (min(max(mtu, DEFAULT_MTU), 65535) if role == "backup" else DEFAULT_MTU) - _headers(group)
+
+
+def daemon_problems(daemon: SyncDaemon) -> tuple[str, ...]:
+    """What of a daemon the kernel would silently take as something else; each with the option's name."""
+    low, high = 1024 if daemon.role == "backup" else 1, 65535 - _headers(daemon.multicast_group)
+    if daemon.sync_maxlen is None or low <= daemon.sync_maxlen <= high:
+        return ()
+    family = family_of(daemon.multicast_group)
+    return (
+        f"sync_maxlen: {daemon.sync_maxlen} is not between {low} and {high}, which is what the kernel takes for a"
+        f" {daemon.role} with an {family} group",
+    )

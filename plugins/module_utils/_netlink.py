@@ -21,8 +21,26 @@ from contextlib import suppress
 from typing import Any, Callable, Collection, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
 from . import _host
+from ._address import IPV4, IPV6, family_of, pack, unpack
 from ._errors import Conflict, LvsError, Refused, Unsettled, Unsupported
-from ._model import Connections, Counters, Entry, Server, ServerKey, Service, ServiceKey, ServiceStatus, Table
+from ._model import (
+    DEFAULT_MULTICAST_GROUP,
+    DEFAULT_MULTICAST_PORT,
+    DEFAULT_MULTICAST_TTL,
+    KERNEL_TIMEOUTS,
+    TIMEOUTS,
+    Connections,
+    Counters,
+    Entry,
+    Server,
+    ServerKey,
+    Service,
+    ServiceKey,
+    ServiceStatus,
+    SyncDaemon,
+    Table,
+    Timeouts,
+)
 from ._plan import Operation, listed
 from ._wire import (
     COMMANDS,
@@ -32,9 +50,13 @@ from ._wire import (
     NLM_F_REQUEST,
     NLMSG_DONE,
     NLMSG_ERROR,
+    ROLE,
     Found,
     Message,
+    name_of,
+    number_of,
     operation_command,
+    pack_daemon_role,
     pack_message,
     pack_operation,
     pack_service_key,
@@ -51,15 +73,18 @@ from ._wire import (
 
 PYROUTE2_ERROR: str | None = None
 try:
-    from pyroute2.netlink import genlmsg
+    from pyroute2.netlink import genlmsg, nla
     from pyroute2.netlink.exceptions import NetlinkError
     from pyroute2.netlink.generic import GenericNetlinkSocket
 except Exception:  # a broken pyroute2 (0.9.2 on Python 3.8: TypeError) is to be told like a missing one
     PYROUTE2_ERROR = traceback.format_exc()
-    genlmsg = object
+    genlmsg = nla = object
     NetlinkError = OSError
 
 GENL_NAME = "IPVS"
+
+_GROUPS = {IPV4: "IPVS_DAEMON_ATTR_MCAST_GROUP", IPV6: "IPVS_DAEMON_ATTR_MCAST_GROUP6"}
+_TIMEOUTS = {name: f"IPVS_CMD_ATTR_TIMEOUT_{name.upper()}" for name in TIMEOUTS}
 
 _NETLINK_GENERIC = 16  # include/uapi/linux/netlink.h
 _SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
@@ -81,8 +106,70 @@ class ipvsinfo(genlmsg):  # type: ignore[misc]
     )
 
 
+class daemon_attributes(nla):  # type: ignore[misc]
+    """IPVS_DAEMON_ATTR_*; the port is in host order, unlike all others."""
+
+    nla_map = (
+        ("IPVS_DAEMON_ATTR_UNSPEC", "none"),
+        ("IPVS_DAEMON_ATTR_STATE", "uint32"),
+        ("IPVS_DAEMON_ATTR_MCAST_IFN", "asciiz"),
+        ("IPVS_DAEMON_ATTR_SYNC_ID", "uint32"),
+        ("IPVS_DAEMON_ATTR_SYNC_MAXLEN", "uint16"),
+        ("IPVS_DAEMON_ATTR_MCAST_GROUP", "cdata"),
+        ("IPVS_DAEMON_ATTR_MCAST_GROUP6", "cdata"),
+        ("IPVS_DAEMON_ATTR_MCAST_PORT", "uint16"),
+        ("IPVS_DAEMON_ATTR_MCAST_TTL", "uint8"),
+    )
+
+
+class settingsmsg(genlmsg):  # type: ignore[misc]
+    """IPVS_CMD_ATTR_* of the commands about daemons and time-outs."""
+
+    nla_map = (
+        ("IPVS_CMD_ATTR_UNSPEC", "none"),
+        ("IPVS_CMD_ATTR_SERVICE", "cdata"),
+        ("IPVS_CMD_ATTR_DEST", "cdata"),
+        ("IPVS_CMD_ATTR_DAEMON", "daemon"),
+        ("IPVS_CMD_ATTR_TIMEOUT_TCP", "uint32"),
+        ("IPVS_CMD_ATTR_TIMEOUT_TCP_FIN", "uint32"),
+        ("IPVS_CMD_ATTR_TIMEOUT_UDP", "uint32"),
+    )
+    daemon = daemon_attributes
+
+
 Attributes = List[Tuple[str, Any]]
 _Value = TypeVar("_Value")
+
+
+def pack_daemon(daemon: SyncDaemon) -> Attributes:
+    """A whole daemon; what is left out the kernel chooses."""
+    attributes: Attributes = [
+        ("IPVS_DAEMON_ATTR_STATE", number_of(ROLE, daemon.role)),
+        ("IPVS_DAEMON_ATTR_MCAST_IFN", daemon.interface),
+        ("IPVS_DAEMON_ATTR_SYNC_ID", daemon.sync_id),
+    ]
+    if daemon.sync_maxlen is not None:
+        attributes.append(("IPVS_DAEMON_ATTR_SYNC_MAXLEN", daemon.sync_maxlen))
+    name = _GROUPS[family_of(daemon.multicast_group)]
+    return attributes + [
+        (name, pack(daemon.multicast_group)),
+        ("IPVS_DAEMON_ATTR_MCAST_PORT", daemon.multicast_port),
+        ("IPVS_DAEMON_ATTR_MCAST_TTL", daemon.multicast_ttl),
+    ]
+
+
+def unpack_daemon(get: Callable[[str], Any]) -> SyncDaemon:
+    """A daemon of the kernel's; kernels before 4.3 do not say what can't be chosen there."""
+    groups = (unpack(family, get(name)) for family, name in _GROUPS.items() if get(name) is not None)
+    return SyncDaemon(
+        role=name_of(ROLE, get("IPVS_DAEMON_ATTR_STATE"), "role"),
+        interface=get("IPVS_DAEMON_ATTR_MCAST_IFN"),
+        sync_id=get("IPVS_DAEMON_ATTR_SYNC_ID"),
+        sync_maxlen=get("IPVS_DAEMON_ATTR_SYNC_MAXLEN"),
+        multicast_group=next(groups, DEFAULT_MULTICAST_GROUP),
+        multicast_port=get("IPVS_DAEMON_ATTR_MCAST_PORT") or DEFAULT_MULTICAST_PORT,
+        multicast_ttl=get("IPVS_DAEMON_ATTR_MCAST_TTL") or DEFAULT_MULTICAST_TTL,
+    )
 
 
 class Link:
@@ -141,7 +228,12 @@ class Link:
         sequences = {sequence: index for index, sequence in self._send(requests, NLM_F_REQUEST)}
         last = max(sequences)
         while True:
-            for message in self._receive():
+            try:
+                answers = self._receive(socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                # netlink's work is done when sending returns: an answer that is not there then will not come
+                return failures
+            for message in answers:
                 index = sequences.get(message.sequence)
                 if index is None or message.kind != NLMSG_ERROR:
                     continue
@@ -160,11 +252,11 @@ class Link:
         self._socket.send(b"".join(messages))
         return sequences
 
-    def _receive(self) -> Iterator[Message]:
-        return unpack_messages(self._socket.recv(_CHUNK))
+    def _receive(self, flags: int = 0) -> Iterator[Message]:
+        return unpack_messages(self._socket.recv(_CHUNK, flags))
 
 
-_CHANGES = ("NEW_", "SET_", "DEL_")
+_CHANGES = ("NEW_", "SET_", "DEL_", "ZERO")
 
 
 class Kernel:
@@ -320,6 +412,49 @@ class Kernel:
                 self._opened = Link(connection.prid)
         return self._opened
 
+    # Daemons, time-outs and counters
+
+    def daemons(self) -> dict[str, SyncDaemon]:
+        """The running sync daemons by role; nothing, without asking, when the kernel has no IPVS loaded."""
+        if not _host.ipvs_loaded():
+            return {}
+        messages = _setting("GET_DAEMON", [], NLM_F_REQUEST | NLM_F_DUMP, "can't read the sync daemons")
+        daemons = (unpack_daemon(message.get_attr("IPVS_CMD_ATTR_DAEMON").get_attr) for message in messages)
+        return {daemon.key: daemon for daemon in daemons}
+
+    def start_daemon(self, daemon: SyncDaemon) -> None:
+        """Starts a sync daemon. Raises Conflict when one of the role runs, Refused when the kernel does not take it."""
+        what = f"start the {daemon.role} daemon on {daemon.interface}"
+        attributes = [("IPVS_CMD_ATTR_DAEMON", {"attrs": pack_daemon(daemon)})]
+        _setting("NEW_DAEMON", attributes, NLM_F_REQUEST | NLM_F_ACK, what)
+
+    def stop_daemon(self, role: str) -> None:
+        """Stops a sync daemon. Raises Conflict when none of the role runs.
+
+        When its thread has not run yet, the kernel stops it but has EINTR for it (kthread_stop), to which netlink gives
+        no answer at all (netlink_rcv_skb): pyroute2 would wait for one forever.
+        """
+        self._changed("DEL_DAEMON", pack_daemon_role(role), f"stop the {role} daemon")
+
+    def timeouts(self) -> Timeouts:
+        """The time-outs; those that it would begin with, without asking, when the kernel has no IPVS loaded."""
+        if not _host.ipvs_loaded():
+            return KERNEL_TIMEOUTS
+        (message,) = _setting("GET_CONFIG", [], NLM_F_REQUEST, "can't read the time-outs")
+        return Timeouts(**{name: message.get_attr(attribute) for name, attribute in _TIMEOUTS.items()})
+
+    def set_timeouts(self, change: Timeouts) -> None:
+        """Sets those time-outs that are not None. Raises Refused."""
+        attributes = [(_TIMEOUTS[name], value) for name, value in change.to_options().items()]
+        _setting("SET_CONFIG", attributes, NLM_F_REQUEST | NLM_F_ACK, "set the time-outs")
+
+    def zero(self, key: ServiceKey | None) -> None:
+        """Zeroes the counters of a service and its servers, or all. Raises Conflict when the service does not exist."""
+        self._changed("ZERO", pack_service_key(key) if key else b"", f"zero the counters of {key or 'everything'}")
+
+    def _changed(self, command: str, payload: bytes, what: str) -> None:
+        _told(command, self._link().change([(command, payload)]).get(0, 0), what)
+
 
 def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]) -> _Value:
     """What was read, once a second look sees the same. Raises Unsettled when that never happens."""
@@ -333,6 +468,28 @@ def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]
 def load() -> None:
     """Has the kernel load IPVS. Raises Unsupported."""
     _open(genlmsg).close()
+
+
+def _setting(command: str, attributes: Attributes, flags: int, what: str) -> tuple[Any, ...]:
+    """Answers to a command about daemons, time-outs or counters; ``what`` is what it does, for messages."""
+    with _open(settingsmsg) as connection:
+        try:
+            return _request(connection, settingsmsg, command, attributes, flags)
+        except NetlinkError as error:
+            _told(command, error.code, what)
+            raise
+
+
+def _told(command: str, number: int, what: str) -> None:
+    """Turns what the kernel answered into an error with a sentence, unless it is success."""
+    if number == errno.EPERM:
+        raise Unsupported(_not_permitted())
+    if (command, number) in _SETTING_CONFLICTS:
+        raise Conflict(f"{what}: {os.strerror(number)}")
+    if number:
+        reason = _SETTING_REASONS.get((command, number))
+        explained = f"{_reason(number)}: {reason}" if reason else _reason(number)
+        raise Refused(f"{what}: the kernel refused it: {explained}")
 
 
 def _unreadable(error: OSError) -> LvsError:
@@ -454,3 +611,22 @@ def _no_module(service: Service) -> str:
 
 def _reason(number: int) -> str:
     return f"{os.strerror(number)} ({errno.errorcode.get(number, number)})"
+
+
+_SETTING_CONFLICTS = (("NEW_DAEMON", errno.EEXIST), ("DEL_DAEMON", errno.ESRCH), ("ZERO", errno.ESRCH))
+
+_SETTING_REASONS: Mapping[tuple[str, int], str] = {
+    ("NEW_DAEMON", errno.EADDRINUSE): (
+        "another process of this network namespace receives on multicast_port, or on one of the ports after it when"
+        " net.ipv4.vs.sync_ports is above 1"
+    ),
+    ("NEW_DAEMON", errno.EINVAL): "no sync daemon can run while a service has a server of the other family",
+    ("NEW_DAEMON", errno.ENETUNREACH): (
+        "the interface is down, or has no route to multicast_group (an IPv6 group needs IPv6 on the interface)"
+    ),
+    ("NEW_DAEMON", errno.ENODEV): "the interface does not exist in this network namespace, or takes no multicast",
+    ("NEW_DAEMON", errno.EAFNOSUPPORT): "this kernel's IPVS has no support for the group's address family",
+    ("SET_CONFIG", errno.EINVAL): (
+        "it counts time-outs in ticks, and takes 2147483647 of them at most (2147483 s where CONFIG_HZ is 1000)"
+    ),
+}

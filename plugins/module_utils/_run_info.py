@@ -9,16 +9,20 @@ Private to linux.lvs: may change in any release.
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
-from ._model import ServiceKey, ServiceStatus, sorted_keys, table_to_options
+from . import _host
+from ._connections import of_service, parse_connections
+from ._model import ROLES, ServiceKey, ServiceStatus, sorted_keys, table_to_options
 from ._module import CHOICES, COMMON, SERVICE_IDENTITY, LvsModule, Spec, at_work, sub_service
+from ._netlink import Kernel
 from ._options import Reader
 
-GATHER = ("services", "stats", "version")
+GATHER = ("services", "timeouts", "daemons", "stats", "connections", "version")
 INFO_SPEC: Spec = {
     **COMMON,
-    "gather": {**CHOICES, "choices": list(GATHER), "default": list(GATHER)},
+    # connections may be a million, so they have to be asked for
+    "gather": {**CHOICES, "choices": list(GATHER), "default": [name for name in GATHER if name != "connections"]},
     "service": {"type": "dict", "options": SERVICE_IDENTITY},
 }
 
@@ -28,20 +32,64 @@ def run_info() -> None:
     module = LvsModule(INFO_SPEC, _info_request)
     gather, key = module.request
     with at_work(module) as kernel:
-        result: dict[str, Any] = {}
-        if "services" in gather:
-            result["services"] = table_to_options(kernel.service(key) if key else kernel.table())
-        if "stats" in gather:
-            status = kernel.status(key)
-            result["stats"] = [_stats(name, status[name]) for name in sorted_keys(status)]
-        if "version" in gather:
-            result["version"] = kernel.version()
+        result = {name: _READERS[name](kernel, key) for name in GATHER if name in gather}
+        for warning in _warnings(gather, key):
+            module.warn(warning)
         module.exit_json(changed=False, **result)
 
 
 def _info_request(options: Reader, check_mode: bool) -> tuple[Sequence[str], ServiceKey | None]:
     gather = options.choices("gather", GATHER)
     return gather or (), sub_service(options, required=False)
+
+
+def _warnings(gather: Sequence[str], key: ServiceKey | None) -> Iterator[str]:
+    if "stats" in gather and _host.rates_stand_still():
+        yield "stats: figures for a second stand still, as net.ipv4.vs.run_estimation is 0"
+    if "connections" in gather and key and key.fwmark:
+        yield (
+            "connections: the kernel does not say which came by a mark; of a service by mark only the memories of"
+            " persistent clients are listed"
+        )
+
+
+def _services(kernel: Kernel, key: ServiceKey | None) -> list[dict[str, Any]]:
+    return table_to_options(kernel.service(key) if key else kernel.table())
+
+
+def _timeouts(kernel: Kernel, key: ServiceKey | None) -> dict[str, Any]:
+    return kernel.timeouts().to_options()
+
+
+def _daemons(kernel: Kernel, key: ServiceKey | None) -> list[dict[str, Any]]:
+    daemons = kernel.daemons()
+    return [daemons[role].to_options() for role in ROLES if role in daemons]
+
+
+def _statuses(kernel: Kernel, key: ServiceKey | None) -> list[dict[str, Any]]:
+    status = kernel.status(key)
+    return [_stats(name, status[name]) for name in sorted_keys(status)]
+
+
+def _connections(kernel: Kernel, key: ServiceKey | None) -> list[dict[str, Any]]:
+    entries = parse_connections(_host.proc_net("ip_vs_conn"))
+    if key:
+        entries = of_service(entries, key, kernel.table)
+    return [entry.to_options() for entry in entries]
+
+
+def _version(kernel: Kernel, key: ServiceKey | None) -> dict[str, Any] | None:
+    return kernel.version()
+
+
+_READERS: dict[str, Callable[[Kernel, ServiceKey | None], Any]] = {
+    "services": _services,
+    "timeouts": _timeouts,
+    "daemons": _daemons,
+    "stats": _statuses,
+    "connections": _connections,
+    "version": _version,
+}
 
 
 def _stats(key: ServiceKey, status: ServiceStatus) -> dict[str, Any]:

@@ -61,6 +61,7 @@ FORWARDING = {0: "nat", 1: "local", 2: "tunnel", 3: "direct", 4: "bypass"}
 TUNNEL_TYPE = {0: "ipip", 1: "gue", 2: "gre"}
 TUNNEL_FLAGS = {0: "none", 1: "csum", 2: "remcsum"}
 PROTOCOL = {6: "tcp", 17: "udp", 132: "sctp"}
+ROLE = {1: "master", 2: "backup"}  # IP_VS_STATE_*
 FAMILY = {2: IPV4, 10: IPV6}  # AF_INET, AF_INET6
 
 CMD_ATTRIBUTES = ("UNSPEC", "SERVICE", "DEST", "DAEMON", "TIMEOUT_TCP", "TIMEOUT_TCP_FIN", "TIMEOUT_UDP")
@@ -80,6 +81,8 @@ _CMD, _SVC, _DEST, _STATS = (
     {name: number for number, name in enumerate(names)}
     for names in (CMD_ATTRIBUTES, SVC_ATTRIBUTES, DEST_ATTRIBUTES, STATS_ATTRIBUTES)
 )
+
+_DAEMON_STATE = 1  # IPVS_DAEMON_ATTR_STATE
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x01, 0x04, 0x300
 NLMSG_ERROR, NLMSG_DONE = 0x02, 0x03
@@ -130,12 +133,12 @@ _SERVER_LAYOUT = _Layout(
 
 
 def _service_key(key: ServiceKey) -> bytes:
-    family = _attribute(_SVC["AF"], _U16.pack(_number(FAMILY, key.family)))
+    family = _attribute(_SVC["AF"], _U16.pack(number_of(FAMILY, key.family)))
     if key.fwmark:
         return family + _attribute(_SVC["FWMARK"], _U32.pack(key.fwmark))
     return (
         family
-        + _attribute(_SVC["PROTOCOL"], _U16.pack(_number(PROTOCOL, key.protocol or "")))
+        + _attribute(_SVC["PROTOCOL"], _U16.pack(number_of(PROTOCOL, key.protocol or "")))
         + _attribute(_SVC["ADDR"], pack(key.address or "").ljust(16, b"\0"))
         + _attribute(_SVC["PORT"], key.port.to_bytes(2, "big"))
     )
@@ -171,20 +174,20 @@ def pack_server_key(key: ServerKey) -> bytes:
 
 
 def _server_key(key: ServerKey) -> tuple[bytes, bytes, int]:
-    return pack(key.address), key.port.to_bytes(2, "big"), _number(FAMILY, family_of(key.address))
+    return pack(key.address), key.port.to_bytes(2, "big"), number_of(FAMILY, family_of(key.address))
 
 
 def pack_server(server: Server) -> bytes:
     """A whole server; SET without the tunnel attributes would make it an ipip tunnel."""
     return _SERVER_LAYOUT.pack(
         *_server_key(server.key),
-        _number(FORWARDING, server.forwarding),
+        number_of(FORWARDING, server.forwarding),
         server.weight,
         server.upper_threshold,
         server.lower_threshold,
-        _number(TUNNEL_TYPE, server.tunnel_type or "ipip"),
+        number_of(TUNNEL_TYPE, server.tunnel_type or "ipip"),
         (server.tunnel_port or 0).to_bytes(2, "big"),
-        _number(TUNNEL_FLAGS, server.tunnel_checksum or "none"),
+        number_of(TUNNEL_FLAGS, server.tunnel_checksum or "none"),
     )
 
 
@@ -201,6 +204,11 @@ def pack_operation(operation: Operation) -> bytes:
         return pack_service(after) if isinstance(after, Service) else pack_service_key(operation.service)
     packed = pack_server(after) if isinstance(after, Server) else pack_server_key(operation.server)
     return pack_service_key(operation.service) + packed
+
+
+def pack_daemon_role(role: str) -> bytes:
+    """What names a sync daemon."""
+    return _attribute(_CMD["DAEMON"], _attribute(_DAEMON_STATE, _U32.pack(number_of(ROLE, role))))
 
 
 def pack_message(family: int, command: str, payload: bytes, flags: int, sequence: int) -> bytes:
@@ -255,13 +263,13 @@ def unpack_nest(payload: bytes, name: str) -> Found:
 
 def unpack_service_key(found: Found) -> ServiceKey:
     """The identity of a service of the kernel's."""
-    family = _name(FAMILY, _u16(found[_SVC["AF"]]), "family")
+    family = name_of(FAMILY, _u16(found[_SVC["AF"]]), "family")
     mark = found.get(_SVC["FWMARK"])
     if mark and _u32(mark):
         return ServiceKey(family, fwmark=_u32(mark))
     return ServiceKey(
         family,
-        protocol=_name(PROTOCOL, _u16(found[_SVC["PROTOCOL"]]), "protocol"),
+        protocol=name_of(PROTOCOL, _u16(found[_SVC["PROTOCOL"]]), "protocol"),
         address=unpack(family, found[_SVC["ADDR"]]),
         port=int.from_bytes(found[_SVC["PORT"]], "big"),
     )
@@ -293,19 +301,19 @@ _FWD, _WEIGHT, _UPPER, _LOWER = _DEST["FWD_METHOD"], _DEST["WEIGHT"], _DEST["U_T
 def unpack_server_key(found: Found, service: ServiceKey) -> ServerKey:
     """The identity of a server; kernels before 3.18 do not say its family, which is the service's there."""
     raw = found.get(_AF)
-    family = service.family if raw is None else _name(FAMILY, _u16(raw), "family")
+    family = service.family if raw is None else name_of(FAMILY, _u16(raw), "family")
     return ServerKey(unpack(family, found[_ADDR]), int.from_bytes(found[_PORT], "big"))
 
 
 def unpack_server(found: Found, service: ServiceKey) -> Server:
     """A server in normal form: the kernel returns tunnel attributes of every server."""
-    forwarding = _name(FORWARDING, _u32(found[_FWD]) & CONN_F_FWD_MASK, "forwarding")
+    forwarding = name_of(FORWARDING, _u32(found[_FWD]) & CONN_F_FWD_MASK, "forwarding")
     kind = port = checksum = None
     if forwarding == "tunnel":
-        kind = _name(TUNNEL_TYPE, found.get(_DEST["TUN_TYPE"], b"\0")[0], "type")
+        kind = name_of(TUNNEL_TYPE, found.get(_DEST["TUN_TYPE"], b"\0")[0], "type")
         port = int.from_bytes(found[_DEST["TUN_PORT"]], "big") if kind == "gue" else None
         if kind in ("gue", "gre"):
-            checksum = _name(TUNNEL_FLAGS, _u16(found[_DEST["TUN_FLAGS"]]), "flags")
+            checksum = name_of(TUNNEL_FLAGS, _u16(found[_DEST["TUN_FLAGS"]]), "flags")
     return Server(
         key=unpack_server_key(found, service),
         forwarding=forwarding,
@@ -356,12 +364,14 @@ def _text(data: bytes) -> str:
     return data.partition(b"\0")[0].decode(errors="replace")
 
 
-def _name(names: Mapping[int, str], number: int, noun: str) -> str:
+def name_of(names: Mapping[int, str], number: int, noun: str) -> str:
+    """The name of a number of the kernel's, made up for what only the kernel can hold."""
     return names.get(number) or f"{noun}-{number}"
 
 
-def _number(names: Mapping[int, str], name: str) -> int:
+def number_of(names: Mapping[int, str], name: str) -> int:
+    """The kernel's number of a name."""
     for number, known in names.items():
         if known == name:
             return number
-    return int(name.rpartition("-")[2])  # made by _name from what the kernel had
+    return int(name.rpartition("-")[2])  # made by name_of from what the kernel had

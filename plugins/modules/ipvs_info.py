@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: ipvs_info
-short_description: Read the virtual services of the Linux Virtual Server (IPVS)
+short_description: Read the virtual services, settings and connections of the Linux Virtual Server (IPVS)
 version_added: 0.1.0
 description:
   - Reads the IPVS table of a director from its kernel.
-  - What is configured (RV(services)) and what was counted (RV(stats)) are kept apart. RV(services) does not differ
-    between two runs just because there was traffic.
+  - What is configured (RV(services), RV(timeouts), RV(daemons)) and what was observed (RV(stats), RV(connections)) are
+    kept apart. RV(services) does not differ between two runs just because there was traffic.
   - The kernel may change a table while it is being read, and does not say so. Therefore it is read until two readings
     agree.
   - A kernel that has not loaded IPVS is left so, and pyroute2 is not needed then.
@@ -27,15 +27,22 @@ options:
     description:
       - What to read. What is not wanted is not asked of the kernel, so leave V(stats) out where only the table
         matters.
+      - All but V(connections) when left out, as a director may have a million of them.
     type: list
     elements: str
-    choices: [services, stats, version]
-    default: [services, stats, version]
+    choices: [services, timeouts, daemons, stats, connections, version]
+    default: [services, timeouts, daemons, stats, version]
   service:
-    description: Only this virtual service. When it does not exist, the lists are empty.
+    description:
+      - Only this virtual service. When it does not exist, the lists are empty.
+      - It matters to V(services), V(stats) and V(connections). Of a service on all ports these are the connections to
+        its address for which there is no other service. Which connections came by a firewall mark the kernel does not
+        say; of such a service only the memories of persistent clients are listed, and a warning says so.
 seealso:
   - module: linux.lvs.ipvs_service
   - module: linux.lvs.ipvs_server
+  - module: linux.lvs.ipvs_sync_daemon
+  - module: linux.lvs.ipvs_timeouts
 """
 
 EXAMPLES = r"""
@@ -63,6 +70,19 @@ EXAMPLES = r"""
 - name: Show its established connections
   ansible.builtin.debug:
     msg: "{{ http.stats | map(attribute='servers') | flatten | map(attribute='active') | sum }}"
+
+- name: Read who is connected to it
+  linux.lvs.ipvs_info:
+    gather:
+      - connections
+    service:
+      address: 192.168.0.1
+      port: 80
+  register: http
+
+- name: Show those clients
+  ansible.builtin.debug:
+    msg: "{{ http.connections | rejectattr('persistent') | map(attribute='client_address') | unique }}"
 """
 
 RETURN = r"""
@@ -183,11 +203,77 @@ services:
           type: str
           returned: with tunnel types V(gue) and V(gre)
           sample: none
+timeouts:
+  description:
+    - After how many seconds without a packet a connection is forgotten, in the shape of the options of
+      M(linux.lvs.ipvs_timeouts).
+    - What the kernel begins with when it has no IPVS loaded.
+  returned: when V(timeouts) are gathered
+  type: dict
+  contains:
+    tcp:
+      description: Seconds for an established TCP connection.
+      type: int
+      returned: success
+      sample: 900
+    tcp_fin:
+      description: Seconds for a TCP connection of which a FIN was seen.
+      type: int
+      returned: success
+      sample: 120
+    udp:
+      description: Seconds since the last UDP packet.
+      type: int
+      returned: success
+      sample: 300
+daemons:
+  description:
+    - The sync daemons that run, in the shape of the options of M(linux.lvs.ipvs_sync_daemon), the V(master) first.
+    - Empty when the kernel has no IPVS loaded.
+  returned: when V(daemons) are gathered
+  type: list
+  elements: dict
+  contains:
+    role:
+      description: Whether it is the V(master), which sends, or the V(backup), which receives.
+      type: str
+      returned: success
+      sample: master
+    interface:
+      description: Network interface.
+      type: str
+      returned: success
+      sample: eth1
+    sync_id:
+      description: Number of the cluster.
+      type: int
+      returned: success
+      sample: 7
+    sync_maxlen:
+      description: How many bytes a message may have.
+      type: int
+      returned: success
+      sample: 1472
+    multicast_group:
+      description: Multicast address.
+      type: str
+      returned: success
+      sample: 224.0.0.81
+    multicast_port:
+      description: UDP port.
+      type: int
+      returned: success
+      sample: 8848
+    multicast_ttl:
+      description: How many routers a message may pass.
+      type: int
+      returned: success
+      sample: 1
 stats:
   description:
     - What the kernel counted, of each service and its servers. Totals are since the entry was added or its counters
       were zeroed. Figures for a second are the kernel's estimate over the last seconds; they stand still while
-      C(net.ipv4.vs.run_estimation) is 0.
+      C(net.ipv4.vs.run_estimation) is 0, and a warning says so.
     - Empty when the kernel has no IPVS loaded.
   returned: when V(stats) is gathered
   type: list
@@ -364,6 +450,86 @@ stats:
               type: int
               returned: success
               sample: 31801
+connections:
+  description:
+    - The entries of the kernel's connection table by virtual address and client. The kernel may change it while it is
+      being read; what comes or goes meanwhile may be missing.
+    - Among them are the memories that a persistent client belongs to a server, see RV(connections[].persistent).
+    - Empty when the kernel has no IPVS loaded.
+  returned: when V(connections) are gathered
+  type: list
+  elements: dict
+  contains:
+    protocol:
+      description: Protocol, other than those of services by its number, as in V(protocol-47).
+      type: str
+      returned: except for a memory of a service by firewall mark
+      sample: tcp
+    virtual_address:
+      description: Address that the client speaks to.
+      type: str
+      returned: except for a memory of a service by firewall mark
+      sample: 192.168.0.1
+    virtual_port:
+      description: Port that the client speaks to; V(0) for a memory of a service on all ports.
+      type: int
+      returned: except for a memory of a service by firewall mark
+      sample: 80
+    fwmark:
+      description: Firewall mark.
+      type: int
+      returned: for a memory of a service by firewall mark
+      sample: 1
+    family:
+      description: Family of the firewall mark.
+      type: str
+      returned: for a memory of a service by firewall mark
+      sample: ipv4
+    client_address:
+      description: Address of the client; of a memory, under the service's persistence netmask.
+      type: str
+      returned: success
+      sample: 192.168.0.100
+    client_port:
+      description: Port of the client, V(0) for a memory.
+      type: int
+      returned: success
+      sample: 33798
+    server_address:
+      description: Address of the real server.
+      type: str
+      returned: success
+      sample: 172.16.0.1
+    server_port:
+      description: Port of the real server.
+      type: int
+      returned: success
+      sample: 80
+    state:
+      description: State by the kernel's name for it. A memory is V(ASSURED) once its client was answered.
+      type: str
+      returned: success
+      sample: ESTABLISHED
+    expires:
+      description: In how many seconds the entry goes when nothing happens.
+      type: int
+      returned: success
+      sample: 897
+    persistent:
+      description: Whether this is a memory of persistence instead of a connection.
+      type: bool
+      returned: success
+      sample: false
+    persistence_engine:
+      description: Persistence engine.
+      type: str
+      returned: for a memory of a service with a persistence engine
+      sample: sip
+    persistence_data:
+      description: What the engine tells clients apart by, the Call-ID for V(sip).
+      type: str
+      returned: for a memory of a service with a persistence engine
+      sample: a84b4c76e66710@pc33.example.org
 version:
   description: What the kernel has, V(null) when it has no IPVS loaded.
   returned: when V(version) is gathered

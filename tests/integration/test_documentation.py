@@ -13,13 +13,17 @@ import pytest
 from ansible_collections.linux.lvs.tests.integration.conftest import play_of_tasks
 
 REPOSITORY = Path(__file__).parents[2]
-MODULES = ["ipvs_info", "ipvs_server", "ipvs_service", "ipvs_sysctls"]
+MODULES = [
+    *("ipvs_counters", "ipvs_info", "ipvs_server", "ipvs_service", "ipvs_sync_daemon", "ipvs_sysctls"),
+    "ipvs_timeouts",
+]
 WEB = [
     "-A -t 192.168.0.1:80 -s rr",
     "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 1",
     "-a -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 1",
 ]
 TABLES = {
+    "ipvs_counters": ["-A -t 192.168.0.1:80 -s wlc"],
     "ipvs_info": [],
     "ipvs_server": [
         "-A -f 1 -s wlc -p 300",
@@ -41,8 +45,24 @@ TABLES = {
         "-A -u [2001:db8::1]:53 -s rr -o",
     ],
     "ipvs_sysctls": [],
+    "ipvs_sync_daemon": [],
+    "ipvs_timeouts": [],
+}
+SETTINGS = {
+    "ipvs_sync_daemon": (
+        "--daemon",
+        "master sync daemon (mcast=eth1, syncid=7, maxlen=1472, group=239.192.0.81, port=8850, ttl=1)\n",
+    ),
+    "ipvs_timeouts": ("--timeout", "Timeout (tcp tcpfin udp): 7500 60 30\n"),
 }
 LOCAL = "ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"
+
+
+@pytest.fixture
+def with_eth1(netns):
+    """The interface of the examples."""
+    netns.run("ip", "link", "add", "eth1", "type", "dummy")
+    netns.run("ip", "link", "set", "eth1", "up")
 
 
 def examples(module, netns):
@@ -50,11 +70,15 @@ def examples(module, netns):
     return play_of_tasks(f"Examples of {module}", netns.name, text)
 
 
+@pytest.mark.usefixtures("with_eth1")
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_play_from_top_to_bottom_on_an_empty_table_and_again(oldest_ansible, newest_ansible, netns, module):
     for ansible in (oldest_ansible, newest_ansible):
         assert ansible.play(examples(module, netns)).recap["failed"] == 0
         assert netns.save() == TABLES[module]
+        if module in SETTINGS:
+            word, shown = SETTINGS[module]
+            assert netns.ipvsadm("-L", word) == shown
 
 
 def test_examples_of_ipvs_sysctls_set_what_they_show(newest_ansible, netns):

@@ -168,6 +168,12 @@ def test_wrong_server_is_told_and_nothing_changed(netns, quick, options, message
             "service.colour: is not an option here; there are",
         ),
         ("ipvs_info", {"service": {"name": "web"}}, "service.name: is not an option here; there are address, family,"),
+        ("ipvs_timeouts", {"sctp": 5}, "sctp: is not an option here; there are netns, tcp, tcp_fin, udp"),
+        (
+            "ipvs_sync_daemon",
+            {"state": "absent", "role": "master", "syncid": 1},
+            "syncid: is not an option here; there",
+        ),
     ],
 )
 def test_unknown_option_is_told_with_those_that_there_are(quick, name, options, start):
@@ -176,7 +182,7 @@ def test_unknown_option_is_told_with_those_that_there_are(quick, name, options, 
 
 def test_wrong_values_of_info_are_told_at_once(quick):
     assert failed(quick("ipvs_info", gather=["services", "x"], service={"port": 1})) == (
-        "gather: 'x' is not one of services, stats, version;"
+        "gather: 'x' is not one of services, timeouts, daemons, stats, connections, version;"
         " service.address: is required, with port; or fwmark instead of both"
     )
 
@@ -288,8 +294,11 @@ each_way = pytest.mark.parametrize(
         ("ipvs_server", {**SERVER, "check": True}),
         ("ipvs_server", {**SERVER, "state": "absent"}),
         ("ipvs_info", {}),
+        ("ipvs_sync_daemon", {"role": "master", "interface": "lo", "sync_id": 1}),
+        ("ipvs_timeouts", {"tcp": 5, "check": True}),
+        ("ipvs_counters", {}),
     ],
-    ids=["present", "check", "absent", "info"],
+    ids=["present", "check", "absent", "info", "daemon", "timeouts", "counters"],
 )
 
 

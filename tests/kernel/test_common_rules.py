@@ -270,6 +270,11 @@ def test_null_is_left_out_like_everywhere_in_ansible(netns, quick):
     options = dict.fromkeys(("port", "weight", "forwarding", "state", "drain_timeout", "minimum_active"))
     assert ok(quick("ipvs_server", service={**HTTP, "protocol": None}, address=REAL, **options))["changed"]
     assert set(ok(quick("ipvs_info", gather=None, service=None))) >= {"services", "stats", "version"}
+    options = dict.fromkeys(
+        ("interface", "sync_id", "sync_maxlen", "multicast_group", "multicast_port", "multicast_ttl")
+    )
+    assert ok(quick("ipvs_sync_daemon", role="master", state="absent", **options))["changed"] is False
+    assert ok(quick("ipvs_counters", service=None, state=None))["changed"] is True
 
 
 def test_service_of_another_protocol_is_read_and_left(netns, quick):

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from helpers import counted_all, ok, seen
+from helpers import counted_all, ok, seen, warned
 
 TABLE = """\
 -A -t 192.0.2.1:80 -s sh -p 300 -M 255.255.255.0 -b sh-port
@@ -114,11 +114,50 @@ def test_missing_service_is_empty_lists(netns, quick):
     assert (result["services"], result["stats"]) == ([], [])
 
 
-@pytest.mark.parametrize("gather", ["services", "stats", "version"])
+GATHER = {"services", "timeouts", "daemons", "stats", "connections", "version"}
+
+
+@pytest.mark.parametrize("gather", sorted(GATHER))
 def test_only_what_is_gathered_is_returned(netns, quick, gather):
     netns.restore(TABLE)
     result = ok(quick("ipvs_info", gather=[gather]))
-    assert set(result) & {"services", "stats", "version"} == {gather}
+    assert set(result) & GATHER == {gather}
+
+
+def test_connections_have_to_be_asked_for(quick):
+    assert set(ok(quick("ipvs_info"))) & GATHER == GATHER - {"connections"}
+
+
+def test_timeouts_are_those_of_ipvsadm(netns, quick):
+    netns.ipvsadm("--set", "5", "6", "7")
+    assert netns.ipvsadm("-L", "--timeout") == "Timeout (tcp tcpfin udp): 5 6 7\n"
+    assert ok(quick("ipvs_info", gather=["timeouts"]))["timeouts"] == {"tcp": 5, "tcp_fin": 6, "udp": 7}
+
+
+def test_daemons_are_those_of_ipvsadm_master_first(netns, quick):
+    words = ["--sync-maxlen", "2000", "--mcast-group", "ff05::81", "--mcast-port", "9000", "--mcast-ttl", "3"]
+    netns.ipvsadm("--start-daemon", "backup", "--mcast-interface", "lo", "--syncid", "2", *words)
+    netns.ipvsadm("--start-daemon", "master", "--mcast-interface", "lo", "--syncid", "1")
+    daemons = ok(quick("ipvs_info", gather=["daemons"]))["daemons"]
+    shown = [
+        "{role} sync daemon (mcast={interface}, syncid={sync_id}, maxlen={sync_maxlen}, group={multicast_group},"
+        " port={multicast_port}, ttl={multicast_ttl})".format(**daemon)
+        for daemon in daemons
+    ]
+    assert shown == netns.ipvsadm("-L", "--daemon").splitlines()
+    assert [daemon["role"] for daemon in daemons] == ["master", "backup"]
+    assert [ok(quick("ipvs_sync_daemon", **daemon))["changed"] for daemon in daemons] == [False, False]
+
+
+def test_rates_that_stand_still_are_warned_of(netns, quick):
+    netns.restore(TABLE)
+    netns.run("sysctl", "-qw", "net.ipv4.vs.run_estimation=0")
+    assert warned(ok(quick("ipvs_info"))) == [
+        "stats: figures for a second stand still, as net.ipv4.vs.run_estimation is 0"
+    ]
+    assert warned(ok(quick("ipvs_info", gather=["services", "version"]))) == []
+    netns.run("sysctl", "-qw", "net.ipv4.vs.run_estimation=1")
+    assert warned(ok(quick("ipvs_info"))) == []
 
 
 def test_version_is_that_of_ipvsadm(netns, quick):
@@ -168,3 +207,122 @@ def test_connections_are_counted_by_kind(network, netns, quick, traffic):
     }
     assert netns.ipvsadm("-Ln").splitlines()[-1].split() == ["->", f"{server}:80", "Masq", "1", "1", "1"]
     assert netns.ipvsadm("-Ln", "--persistent-conn").splitlines()[-1].split()[-3:] == ["1", "1", "1"]
+
+
+# Connections
+
+
+@pytest.fixture
+def site(network, netns, traffic):
+    """Connections and memories of every kind of service, in both families."""
+    net = network(servers=1)
+    (real,), (real6,) = net.addresses, net.addresses6
+    netns.restore(
+        f"""\
+-A -t {net.VIP}:80 -s rr
+-a -t {net.VIP}:80 -r {real}:80 -m
+-A -t {net.VIP}:0 -s rr -p 600 -M 255.255.255.0
+-a -t {net.VIP}:0 -r {real}:0 -m
+-A -u {net.VIP}:5060 -s rr -p 60 --pe sip
+-a -u {net.VIP}:5060 -r {real}:5060 -m
+-A --sctp-service {net.VIP}:80 -s rr
+-a --sctp-service {net.VIP}:80 -r {real}:80 -m
+-A -t [{net.VIP6}]:80 -s rr -p 300 -M 64
+-a -t [{net.VIP6}]:80 -r [{real6}]:80 -m
+-A -f 7 -s rr -p 60
+-a -f 7 -r {real}:0 -m
+-A -f 2147483647 -6 -s rr -p 60
+-a -f 2147483647 -6 -r [{real6}]:0 -m
+"""
+    )
+    for kind, port in (("tcp", 80), ("tcp", 8080), ("tcp", 9999), ("sctp", 80), ("udp", 5060)):
+        traffic.listen(net.servers[0], kind, port)
+    traffic.connect(net.client, "tcp", net.VIP, 80)
+    traffic.connect(net.client, "tcp", net.VIP, 8080)
+    traffic.connect(net.client, "sctp", net.VIP, 80)
+    traffic.connect(net.client, "tcp", net.VIP6, 80)
+    traffic.connect(netns, "tcp", net.VIP, 9999, mark=7)
+    traffic.connect(netns, "tcp", net.VIP6, 9999, mark=2147483647)
+    traffic.connect(net.client, "udp", net.VIP, 5060).send(
+        b"INVITE sip:you@example.org SIP/2.0\r\nCall-ID: a84b4c76@pc33.example.org\r\n\r\n"
+    )
+    return net
+
+
+def read(quick, **options):
+    return ok(quick("ipvs_info", gather=["connections"], **options))["connections"]
+
+
+def as_ipvsadm_shows(entry):
+    """A line of ipvsadm -Lnc, without the time."""
+
+    def end(address, port):
+        return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+    if "fwmark" in entry:
+        digits = f"{entry['fwmark']:08x}"
+        protocol = "IP"
+        address = ".".join(str(int(digits[at : at + 2], 16)) for at in (0, 2, 4, 6))
+        if entry["family"] == "ipv6":
+            address = f"{digits[:4]}:{digits[4:]}::"
+        virtual = end(address, 0)
+    else:
+        protocol = entry["protocol"].upper()
+        virtual = end(entry["virtual_address"], entry["virtual_port"])
+    client, server = (end(entry[f"{name}_address"], entry[f"{name}_port"]) for name in ("client", "server"))
+    return (protocol, entry["state"], client, virtual, server)
+
+
+def test_connections_are_those_of_ipvsadm(netns, quick, site):
+    entries = read(quick)
+    lines = [line.split() for line in netns.ipvsadm("-Lnc").splitlines()[2:]]
+    assert sorted(map(as_ipvsadm_shows, entries)) == sorted(tuple(line[:1] + line[2:6]) for line in lines)
+    assert len(entries) >= 12
+    for entry in entries:
+        (time,) = [line[1] for line in lines if tuple(line[:1] + line[2:6]) == as_ipvsadm_shows(entry)]
+        minutes, seconds = map(int, time.split(":"))
+        assert 0 <= entry["expires"] - (60 * minutes + seconds) <= 3
+
+
+def test_entries_of_persistence_are_told_apart(netns, quick, site):
+    memories = [entry for entry in read(quick) if entry["persistent"]]
+    assert {entry["client_port"] for entry in memories} == {0}
+    marks = [(entry["fwmark"], entry["family"]) for entry in memories if "fwmark" in entry]
+    assert sorted(marks) == [(7, "ipv4"), (2147483647, "ipv6")]
+    others = [(entry["virtual_port"], entry["client_address"]) for entry in memories if "fwmark" not in entry]
+    network = site.CLIENT.rpartition(".")[0]
+    assert sorted(others) == [(0, f"{network}.0"), (80, "2001:db8:1::"), (5060, site.CLIENT)]
+    (sip,) = [entry for entry in memories if "persistence_engine" in entry]
+    assert (sip["persistence_engine"], sip["persistence_data"]) == ("sip", "a84b4c76@pc33.example.org")
+
+
+def test_connections_of_one_service(netns, quick, site):
+    def of(**service):
+        entries = read(quick, service=service)
+        return sorted((entry["protocol"], entry["virtual_port"], entry["persistent"]) for entry in entries)
+
+    assert of(address=site.VIP, port=80) == [("tcp", 80, False)]
+    assert of(address=site.VIP, port=80, protocol="sctp") == [("sctp", 80, False)]
+    assert of(address=site.VIP6, port=80) == [("tcp", 80, False), ("tcp", 80, True)]
+    assert of(address=site.VIP, port=0)[:2] == [("tcp", 0, True), ("tcp", 8080, False)]
+    assert of(address=site.VIP, port=443) == []
+
+
+def test_connections_of_a_mark_are_its_memories_and_a_warning(netns, quick, site):
+    result = ok(quick("ipvs_info", gather=["connections"], service={"fwmark": 7}))
+    assert [(entry["fwmark"], entry["client_address"]) for entry in result["connections"]] == [(7, site.VIP)]
+    assert warned(result) == [
+        "connections: the kernel does not say which came by a mark; of a service by mark only the memories of persistent"
+        " clients are listed"
+    ]
+
+
+def test_server_of_the_other_family_has_its_own_address(netns, quick, traffic, network):
+    net = network(servers=1)
+    netns.restore(f"-A -t [{net.VIP6}]:80 -s rr\n-a -t [{net.VIP6}]:80 -r {net.addresses[0]}:80 -i\n")
+    client = traffic._socket(net.client, "tcp", net.VIP6)
+    client.settimeout(0.2)
+    with pytest.raises(OSError):
+        client.connect((net.VIP6, 80))
+    (entry,) = read(quick)
+    assert (entry["client_address"], entry["server_address"]) == (net.CLIENT6, net.addresses[0])

@@ -30,6 +30,15 @@ CHECKS = {
     "server present": ("ipvs_server", {**SERVER, "weight": 3}, ["-r 198.51.100.1:80 -g -w 3"]),
     "server absent": ("ipvs_server", {**SERVER, "state": "absent"}, []),
     "server drained": ("ipvs_server", {**SERVER, "state": "drained", "drain_timeout": 5}, []),
+    "daemon present": (
+        "ipvs_sync_daemon",
+        {"role": "master", "interface": "lo", "sync_id": 1},
+        ["--mcast-interface lo --syncid 1 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1"],
+    ),
+    "daemon absent": ("ipvs_sync_daemon", {"role": "backup", "state": "absent"}, []),
+    "timeouts": ("ipvs_timeouts", {"tcp": 7500, "udp": 300}, ["--set 7500 0 0"]),
+    "timeouts of the kernel's own": ("ipvs_timeouts", {"tcp": 900, "tcp_fin": 120, "udp": 300}, []),
+    "counters": ("ipvs_counters", {}, ["ipvsadm -Z"]),
 }
 
 
@@ -77,9 +86,42 @@ def test_absent_has_nothing_to_do_and_needs_no_pyroute2(module, bare):
     assert not loaded()
 
 
+def test_settings_that_are_so_already_load_nothing_and_need_no_pyroute2(module, bare):
+    assert ok(module.subprocess("ipvs_sync_daemon", role="master", state="absent", **bare))["changed"] is False
+    assert ok(module.subprocess("ipvs_timeouts", tcp=900, **bare))["changed"] is False
+    assert ok(module.subprocess("ipvs_counters", **bare))["after"]["connections"] == 0
+    assert failed(module.subprocess("ipvs_counters", service=HTTP, **bare)) == (
+        "service: tcp 192.0.2.1:80 does not exist"
+    )
+    assert not loaded()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "shows", "expected"),
+    [
+        ("ipvs_timeouts", {"udp": 5}, "--timeout", "Timeout (tcp tcpfin udp): 900 120 5\n"),
+        (
+            "ipvs_sync_daemon",
+            {"role": "backup", "interface": "lo", "sync_id": 1},
+            "--daemon",
+            "backup sync daemon (mcast=lo, syncid=1, maxlen=65507, group=224.0.0.81, port=8848, ttl=1)\n",
+        ),
+    ],
+)
+def test_check_mode_predicts_what_a_real_run_of_settings_does_then(netns, module, name, options, shows, expected):
+    predicted = ok(module(name, check=True, **options))
+    assert not loaded()
+    done = ok(module(name, **options))
+    assert {**predicted, "invocation": None} == {**done, "invocation": None}
+    assert netns.ipvsadm("-L", shows) == expected
+
+
 def test_info_is_empty_and_needs_no_pyroute2(module, bare):
     result = ok(module.subprocess("ipvs_info", **bare))
     assert (result["services"], result["stats"], result["version"]) == ([], [], None)
+    assert (result["daemons"], result["timeouts"]) == ([], {"tcp": 900, "tcp_fin": 120, "udp": 300})
+    for options in ({}, {"service": {**HTTP, "port": 0}}, {"service": {"fwmark": 7}}):
+        assert ok(module.subprocess("ipvs_info", gather=["connections"], **options, **bare))["connections"] == []
     assert not loaded()
 
 

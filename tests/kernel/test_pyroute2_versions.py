@@ -125,6 +125,39 @@ def test_adds_changes_drains_and_refuses(netns, run):
     assert info["version"]["ipvs"] == "1.2.1"
 
 
+DAEMONS = [
+    ("ipvs_sync_daemon", {"role": "master", "interface": "sync0", "sync_id": 7, "multicast_group": "ff02::81"}),
+    ("ipvs_sync_daemon", {"role": "backup", "interface": "sync0", "sync_id": 9, "sync_maxlen": 1472}),
+    ("ipvs_timeouts", {"tcp": 7500, "udp": 30}),
+]
+DAEMONS_CHANGED = [
+    ("ipvs_sync_daemon", {"role": "master", "interface": "sync0", "sync_id": 8, "multicast_port": 9000}),
+    ("ipvs_sync_daemon", {"role": "backup", "state": "absent"}),
+]
+DAEMONS_REFUSED = [
+    ("ipvs_sync_daemon", {"role": "backup", "interface": "nosuch", "sync_id": 1}),
+    ("ipvs_counters", {"service": HTTP}),
+]
+
+
+def test_sets_daemons_timeouts_and_counters(netns, run):
+    netns.run("ip", "link", "add", "sync0", "type", "dummy")
+    netns.run("ip", "link", "set", "sync0", "up")
+    calls = DAEMONS + DAEMONS + DAEMONS_CHANGED + DAEMONS_CHANGED
+    results = run([*calls, ("ipvs_counters", {}), ("ipvs_info", {}), *DAEMONS_REFUSED])
+    assert [ok(result)["changed"] for result in results[:-4]] == [True] * 3 + [False] * 3 + [True] * 2 + [False] * 2
+    counters, info, *refused = results[-4:]
+    assert ok(counters)["changed"] is True
+    assert [failed(result).partition(":")[0] for result in refused] == ["interface", "service"]
+    assert netns.ipvsadm("-L", "--timeout") == "Timeout (tcp tcpfin udp): 7500 120 30\n"
+    assert netns.ipvsadm("-L", "--daemon") == (
+        "master sync daemon (mcast=sync0, syncid=8, maxlen=1452, group=ff02::81, port=9000, ttl=1)\n"
+    )
+    assert ok(info)["timeouts"] == {"tcp": 7500, "tcp_fin": 120, "udp": 30}
+    master = {"role": "master", "interface": "sync0", "sync_id": 8, "sync_maxlen": 1452}
+    assert info["daemons"] == [{**master, "multicast_group": "ff02::81", "multicast_port": 9000, "multicast_ttl": 1}]
+
+
 def test_reads_a_table_of_many_chunks(netns, run):
     services = [f"-A -t 10.1.0.{number}:80 -s rr\n" for number in range(1, 251)]
     servers = [f"-a -t 10.1.0.1:80 -r 10.2.0.{number}:80 -g -w {number}\n" for number in range(1, 251)]

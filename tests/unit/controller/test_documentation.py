@@ -5,25 +5,40 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils import _run_info, _run_sysctls, _run_table
+from ansible_collections.linux.lvs.plugins.module_utils import (
+    _apply_settings,
+    _connections,
+    _run_info,
+    _run_settings,
+    _run_sysctls,
+    _run_table,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._apply import Drained, Outcome
-from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command
+from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command, daemon_command, timeouts_command
 from ansible_collections.linux.lvs.plugins.module_utils._model import (
     CONNECTION_KINDS,
+    DAEMON_ATTRIBUTES,
     DEFAULT_FORWARDING,
+    DEFAULT_MULTICAST_GROUP,
+    DEFAULT_MULTICAST_PORT,
+    DEFAULT_MULTICAST_TTL,
     DEFAULT_SCHEDULER,
     DEFAULT_WEIGHT,
     MAX_INT,
+    MAX_INTERFACE,
     MAX_MARK,
     MAX_PERSISTENCE,
+    MAX_SYNC_ID,
+    MAX_TIMEOUT,
     SCHEDULERS,
     SERVER_ATTRIBUTES,
     SERVER_IDENTITY,
     SERVICE_ATTRIBUTES,
     SERVICE_IDENTITY,
+    TIMEOUTS,
     Connections,
     Counters,
     Entry,
@@ -33,7 +48,11 @@ from ansible_collections.linux.lvs.plugins.module_utils._model import (
     Service,
     ServiceKey,
     ServiceStatus,
+    SyncDaemon,
+    Timeouts,
+    daemon_problems,
 )
+from ansible_collections.linux.lvs.plugins.module_utils._netlink import daemon_attributes, pack_daemon
 from ansible_collections.linux.lvs.plugins.module_utils._options import (
     Reader,
     read_drain,
@@ -42,6 +61,13 @@ from ansible_collections.linux.lvs.plugins.module_utils._options import (
     read_service_key,
 )
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
+from ansible_collections.linux.lvs.plugins.module_utils._settings import (
+    MAX_MAXLEN,
+    START,
+    DaemonStep,
+    read_daemon,
+    read_timeouts,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._sysctls import SYSCTLS, Boolean, Range, read_wishes
 from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     DEST_ATTRIBUTES,
@@ -53,12 +79,16 @@ from ansible_collections.linux.lvs.plugins.module_utils._wire import (
 from ansible_collections.linux.lvs.tests.unit.controller.repository import MODULES, documentation, returned
 
 SPECS = {
+    "ipvs_counters": _run_settings.COUNTERS_SPEC,
     "ipvs_info": _run_info.INFO_SPEC,
     "ipvs_server": _run_table.SERVER_SPEC,
     "ipvs_service": _run_table.SERVICE_SPEC,
+    "ipvs_sync_daemon": _run_settings.DAEMON_SPEC,
     "ipvs_sysctls": _run_sysctls.SYSCTLS_SPEC,
+    "ipvs_timeouts": _run_settings.TIMEOUTS_SPEC,
 }
 CHANGING = ("ipvs_server", "ipvs_service")
+SETTINGS = ("ipvs_counters", "ipvs_sync_daemon", "ipvs_timeouts")
 DRAIN = {"drain_timeout", "drain_wait_for"}
 COMPARED = ("type", "choices", "default", "required", "elements")
 
@@ -116,6 +146,16 @@ SERVERS = (
     ),
 )
 
+DAEMON = SyncDaemon("backup", "eth0", 1, 1472)
+DAEMONS = (
+    ("interface", replace(DAEMON, interface="eth1"), "--mcast-interface", "MCAST_IFN"),
+    ("sync_id", replace(DAEMON, sync_id=2), "--syncid", "SYNC_ID"),
+    ("sync_maxlen", replace(DAEMON, sync_maxlen=1500), "--sync-maxlen", "SYNC_MAXLEN"),
+    ("multicast_group", replace(DAEMON, multicast_group="239.0.0.1"), "--mcast-group", "MCAST_GROUP"),
+    ("multicast_port", replace(DAEMON, multicast_port=9000), "--mcast-port", "MCAST_PORT"),
+    ("multicast_ttl", replace(DAEMON, multicast_ttl=2), "--mcast-ttl", "MCAST_TTL"),
+)
+
 # What the options' descriptions have to name, because the argument spec can't say it
 LIMITS = (
     ("ipvs_service", "fwmark", MAX_MARK),
@@ -126,6 +166,15 @@ LIMITS = (
     ("ipvs_server", "weight", DEFAULT_WEIGHT),
     ("ipvs_server", "forwarding", DEFAULT_FORWARDING),
     ("ipvs_server", "tunnel_port", 65535),
+    ("ipvs_sync_daemon", "interface", MAX_INTERFACE),
+    ("ipvs_sync_daemon", "sync_id", MAX_SYNC_ID),
+    ("ipvs_sync_daemon", "sync_maxlen", MAX_MAXLEN),
+    ("ipvs_sync_daemon", "multicast_group", DEFAULT_MULTICAST_GROUP),
+    ("ipvs_sync_daemon", "multicast_port", 65535),
+    ("ipvs_sync_daemon", "multicast_port", DEFAULT_MULTICAST_PORT),
+    ("ipvs_sync_daemon", "multicast_ttl", 255),
+    ("ipvs_sync_daemon", "multicast_ttl", DEFAULT_MULTICAST_TTL),
+    *(("ipvs_timeouts", name, MAX_TIMEOUT) for name in TIMEOUTS),
 )
 
 
@@ -196,6 +245,16 @@ def test_every_option_of_a_drain_is_read(option):
     _assert_read(read_drain, option, {})
 
 
+@pytest.mark.parametrize("option", ["role", *DAEMON_ATTRIBUTES])
+def test_every_option_of_a_daemon_is_read(option):
+    _assert_read(lambda options: read_daemon(options, present=False), option, {"role": "master"})
+
+
+@pytest.mark.parametrize("option", TIMEOUTS)
+def test_every_timeout_is_read(option):
+    _assert_read(read_timeouts, option, {})
+
+
 def _assert_read(read, option, base):
     problems = []
     read(Reader({**base, option: [["wrong"]]}, "", problems))
@@ -218,6 +277,45 @@ def test_attribute_of_a_server_has_its_word_and_its_netlink_attribute(name, old,
     assert command(Operation(SIP, RIP, old, new)) != command(Operation(SIP, RIP, new, old))
     found = [unpack_nest(pack_server(server), "DEST") for server in (old, new)]
     assert _differing(*found) == {DEST_ATTRIBUTES.index(attribute)}
+
+
+def test_options_of_a_daemon_are_those_of_the_model():
+    assert set(_run_settings.DAEMON_SPEC) == {"netns", "state", "role", *DAEMON_ATTRIBUTES}
+    assert [field.name for field in fields(SyncDaemon)] == ["role", *DAEMON_ATTRIBUTES]
+
+
+def test_options_of_timeouts_are_those_of_the_model():
+    assert set(_run_settings.TIMEOUTS_SPEC) == {"netns", *TIMEOUTS}
+    assert [field.name for field in fields(Timeouts)] == list(TIMEOUTS)
+
+
+def test_every_attribute_of_a_daemon_is_a_case_here():
+    assert [case[0] for case in DAEMONS] == list(DAEMON_ATTRIBUTES)
+
+
+@pytest.mark.parametrize(("name", "new", "word", "attribute"), DAEMONS, ids=[case[0] for case in DAEMONS])
+def test_attribute_of_a_daemon_has_its_word_and_its_netlink_attribute(name, new, word, attribute):
+    words = [daemon_command(DaemonStep(START, daemon)).split() for daemon in (DAEMON, new)]
+    differing = [at for at, pair in enumerate(zip(*words)) if pair[0] != pair[1]]
+    assert [words[1][at - 1] for at in differing] == [word]
+    assert _differing(dict(pack_daemon(DAEMON)), dict(pack_daemon(new))) == {f"IPVS_DAEMON_ATTR_{attribute}"}
+    assert f"IPVS_DAEMON_ATTR_{attribute}" in dict(daemon_attributes.nla_map)
+
+
+@pytest.mark.parametrize("name", TIMEOUTS)
+def test_timeout_has_its_place_in_the_command(name):
+    numbers = timeouts_command(Timeouts(**{name: 7})).split()[-len(TIMEOUTS) :]
+    assert numbers == ["7" if other == name else "0" for other in TIMEOUTS]
+
+
+@pytest.mark.parametrize("role", ["master", "backup"])
+@pytest.mark.parametrize("group", ["224.0.0.81", "ff02::81"])
+def test_description_of_sync_maxlen_names_the_limits_of_role_and_group(role, group):
+    (problem,) = daemon_problems(SyncDaemon(role, "eth0", 1, 70000, group))
+    low, high = re.search(r"between (\d+) and (\d+)", problem).groups()
+    text = _described(documentation("ipvs_sync_daemon")["options"]["sync_maxlen"])
+    assert f"V({low})" in text
+    assert f"V({high})" in text
 
 
 def _differing(old, new):
@@ -274,6 +372,41 @@ def test_returned_drains_are_those_of_the_program(module):
 @pytest.mark.parametrize("module", CHANGING)
 def test_returned_keys_are_those_of_the_program(module):
     assert {*returned(module), "changed"} == set(_run_table._result(Outcome({}, {}), None))
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+def test_returned_keys_of_settings_are_those_of_the_program(module):
+    assert {*returned(module), "changed"} == set(_run_settings._result(_apply_settings.Outcome({}, {})))
+
+
+SHOWN = {
+    "ipvs_counters": _apply_settings._shown(Counters()),
+    "ipvs_sync_daemon": DAEMON.to_options(),
+    "ipvs_timeouts": Timeouts(1, 2, 3).to_options(),
+}
+
+
+@pytest.mark.parametrize("module", SETTINGS)
+@pytest.mark.parametrize("key", ["before", "after"])
+def test_returned_settings_are_those_of_the_model(module, key):
+    assert _sampled(returned(module)[key]["contains"]) == _found(SHOWN[module])
+
+
+def test_gathered_settings_are_those_that_their_modules_return():
+    gathered = returned("ipvs_info")
+    assert _sampled(gathered["daemons"]["contains"]) == _sampled(returned("ipvs_sync_daemon")["after"]["contains"])
+    assert _sampled(gathered["timeouts"]["contains"]) == _sampled(returned("ipvs_timeouts")["after"]["contains"])
+
+
+def test_returned_connections_are_those_of_the_program():
+    text = (
+        "Pro FromIP\nIP  C0A80001 0000 00000007 0000 AC100001 0000 ASSURED          59"
+        "\nUDP C0A80064 0000 C0A80001 13C4 AC100001 13C4 NONE             59 sip a84b4c76e66710@pc33.example.org\n"
+    )
+    found = {}
+    for entry in _connections.parse_connections(text):
+        found.update(_found(entry.to_options()))
+    assert _sampled(returned("ipvs_info")["connections"]["contains"]) == found
 
 
 def test_what_can_be_gathered_is_what_is_returned():

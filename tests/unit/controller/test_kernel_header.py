@@ -21,7 +21,11 @@ ENUMS = (
     ("IPVS_DEST_ATTR_", _wire.DEST_ATTRIBUTES),
     ("IPVS_STATS_ATTR_", _wire.STATS_ATTRIBUTES),
 )
-MESSAGES = (("IPVS_INFO_ATTR_", _netlink.ipvsinfo),)
+MESSAGES = (
+    ("IPVS_INFO_ATTR_", _netlink.ipvsinfo),
+    ("IPVS_CMD_ATTR_", _netlink.settingsmsg),
+    ("IPVS_DAEMON_ATTR_", _netlink.daemon_attributes),
+)
 NUMBERS = (
     ("IP_VS_SVC_F_PERSISTENT", _wire.SVC_F_PERSISTENT),
     ("IP_VS_SVC_F_ONEPACKET", _wire.SVC_F_ONEPACKET),
@@ -32,6 +36,7 @@ NUMBERS = (
     ("IPVS_GENL_VERSION", _wire.GENL_VERSION),
     ("IP_VS_SCHEDNAME_MAXLEN", _model.MAX_NAME + 1),
     ("IP_VS_PENAME_MAXLEN", _model.MAX_NAME + 1),
+    ("IP_VS_IFNAME_MAXLEN", _model.MAX_INTERFACE + 1),
 )
 FORWARDING = {
     "IP_VS_CONN_F_MASQ": "nat",
@@ -112,6 +117,10 @@ def test_family_has_the_name_of_the_header(header):
 
 def test_forwarding_methods_are_those_of_the_header(header):
     assert {_define(header, name): word for name, word in FORWARDING.items()} == _wire.FORWARDING
+
+
+def test_roles_of_daemons_are_those_of_the_header(header):
+    assert {_define(header, f"IP_VS_STATE_{role.upper()}"): role for role in _model.ROLES} == _wire.ROLE
 
 
 def test_tunnel_types_are_those_of_the_header_in_their_order(header):

@@ -33,15 +33,20 @@ ORDER = (
     "_table",
     "_popt",
     "_rules",
+    "_settings",
+    "_connections",
     "_ipvsadm",
     "_wire",
     "_host",
+    "_links",
     "_netlink",
     "_apply",
+    "_apply_settings",
     "_module",
     "_run_info",
     "_run_sysctls",
     "_run_table",
+    "_run_settings",
 )
 PURE = ORDER[: ORDER.index("_host")]
 PURE_IMPORTS = {"__future__", "collections.abc", "dataclasses", "functools", "re", "shlex", "struct", "typing"}
@@ -50,6 +55,7 @@ LETTER = re.compile(r"-[A-Za-z0-9]|--[a-z][a-z-]*")
 HOME = "ansible_collections.linux.lvs.plugins.module_utils."
 EXECUTABLE_LINES = 40
 ACTION_GROUP = "ipvs"
+ALWAYS_CHANGED = ("ipvs_counters",)
 FILES = [*ROOMS, *MODULES]
 
 
@@ -141,8 +147,9 @@ def test_module_declares_check_mode_diff_mode_and_group(path):
     attributes = documentation(path.stem)["attributes"]
     changes = not path.stem.endswith("_info")
     support = {name: attribute["support"] for name, attribute in attributes.items()}
-    expected = dict.fromkeys(("action_group", "check_mode", "idempotent", "platform"), "full")
-    assert support == {**expected, "diff_mode": "full" if changes else "N/A"}
+    expected = dict.fromkeys(("action_group", "check_mode", "platform"), "full")
+    idempotent = "none" if path.stem in ALWAYS_CHANGED else "full"
+    assert support == {**expected, "diff_mode": "full" if changes else "N/A", "idempotent": idempotent}
 
 
 @pytest.mark.parametrize("path", [*FILTERS, *CONTROLLER_ROOMS], ids=lambda path: path.stem)

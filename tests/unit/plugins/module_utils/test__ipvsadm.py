@@ -7,9 +7,26 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command, parse, render, unsayable
-from ansible_collections.linux.lvs.plugins.module_utils._model import Entry, Server, ServerKey, Service, ServiceKey
+from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import (
+    command,
+    daemon_command,
+    parse,
+    render,
+    timeouts_command,
+    unsayable,
+    zero_command,
+)
+from ansible_collections.linux.lvs.plugins.module_utils._model import (
+    Entry,
+    Server,
+    ServerKey,
+    Service,
+    ServiceKey,
+    SyncDaemon,
+    Timeouts,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
+from ansible_collections.linux.lvs.plugins.module_utils._settings import DaemonStep
 from ansible_collections.linux.lvs.tests.unit.tables import ANY_TABLES
 from hypothesis import given
 
@@ -191,3 +208,30 @@ def test_what_only_the_kernel_can_hold_is_written_without_losing_it():
         "-A --protocol-47-service 192.0.2.1:80 -s wlc -p 0",
         "-a --protocol-47-service 192.0.2.1:80 -r 198.51.100.1:80 -i -w 1 --tun-type type-3 --tun-flags-9",
     ]
+
+
+DAEMON = SyncDaemon("backup", "eth0", 7)
+SETTINGS = (
+    (daemon_command, DaemonStep("stop", DAEMON), "--stop-daemon backup"),
+    (
+        daemon_command,
+        DaemonStep("start", DAEMON),
+        "--start-daemon backup --mcast-interface eth0 --syncid 7 --mcast-group 224.0.0.81 --mcast-port 8848 --mcast-ttl 1",
+    ),
+    (
+        daemon_command,
+        DaemonStep("start", SyncDaemon("master", "a'b", 0, 1400, "ff02::81", 9000, 3)),
+        "--start-daemon master --mcast-interface 'a'\"'\"'b' --syncid 0 --sync-maxlen 1400 --mcast-group ff02::81"
+        " --mcast-port 9000 --mcast-ttl 3",
+    ),
+    (timeouts_command, Timeouts(tcp_fin=60), "--set 0 60 0"),
+    (zero_command, None, "-Z"),
+    (zero_command, HTTP6, "-Z -t [2001:db8::1]:80"),
+    (zero_command, MARK6, "-Z -f 4294967295 -6"),
+)
+
+
+@pytest.mark.parametrize(("say", "what", "words"), SETTINGS, ids=[case[2] for case in SETTINGS])
+def test_setting_is_a_command_behind_its_namespace(say, what, words):
+    assert say(what) == f"ipvsadm {words}"
+    assert say(what, "a b") == f"ip netns exec 'a b' ipvsadm {words}"
