@@ -48,7 +48,9 @@ def test_plan_is_the_expected_commands(case):
     assert [command(operation) for operation in plan] == (case / "expected.txt").read_text().splitlines()
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if (case / "drained.txt").exists()], ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if (case / "drained.txt").exists()], ids=lambda case: case.name
+)
 def test_plan_that_drains_first_is_the_expected_commands(case):
     current, desired = (parse((case / name).read_text()) for name in ("current.save", "desired.save"))
     middle = drained_first(current, desired)[0]
