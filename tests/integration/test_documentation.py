@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.linux.lvs.tests.integration.conftest import play_of_tasks
 
 REPOSITORY = Path(__file__).parents[2]
-MODULES = ["ipvs_info", "ipvs_server", "ipvs_service"]
+MODULES = ["ipvs_info", "ipvs_server", "ipvs_service", "ipvs_table"]
 WEB = [
     "-A -t 192.168.0.1:80 -s rr",
     "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 1",
@@ -38,6 +38,11 @@ TABLES = {
         "-A -t 192.168.0.1:80 -s rr",
         "-A -u 192.168.0.1:5060 -s rr -p 60 --pe sip",
         "-A -u [2001:db8::1]:53 -s rr -o",
+    ],
+    "ipvs_table": [
+        "-A -t 192.168.0.1:80 -s rr",
+        "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 1",
+        "-a -t 192.168.0.1:80 -r 172.16.0.3:80 -m -w 1",
     ],
 }
 LOCAL = "ansible_connection=local ansible_python_interpreter='{{ ansible_playbook_python }}'"

@@ -114,7 +114,10 @@ def put(netns, *entries):
 
 
 def proved(run, netns, twin, name="ipvs_table", **options):
-    """One task: in check mode, for real, once more, and by its commands in a twin that holds the same; its result."""
+    """One task: in check mode, for real, once more, and by its commands in a twin that holds the same.
+
+    Its result, and the table afterwards.
+    """
     before = seen(netns)
     predicted = ok(run(name, check=True, diff=True, **options))
     assert seen(netns) == before, "check mode changed the table"
@@ -122,12 +125,11 @@ def proved(run, netns, twin, name="ipvs_table", **options):
     for key in ("changed", "commands", "before", "after", "diff"):
         assert predicted[key] == done[key], key
     assert done["changed"] is bool(done["commands"])
-    after = seen(netns)
     again = ok(run(name, **options))
     assert (again["changed"], again["commands"]) == (False, [])
-    assert seen(netns) == after, "the second run changed the table"
-    assert played(done["commands"], netns, twin).configuration == after.configuration, "by hand it comes out otherwise"
-    return done
+    after = seen(netns).configuration
+    assert played(done["commands"], netns, twin).configuration == after, "by hand it comes out otherwise"
+    return done, after
 
 
 KINDS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}
