@@ -152,6 +152,7 @@ class _Run:
     task: Task
     snapshot: Table = field(default_factory=dict)
     journal: list[Operation] = field(default_factory=list)
+    removed: Table = field(default_factory=dict)  # by this run, as read last before; the snapshot may be an hour old
     met_rival: bool = False
     _asked: tuple[Table, Desired] | None = None
 
@@ -172,7 +173,7 @@ class _Run:
             if not steps:
                 return table
             goal = target(table)
-            self._apply(steps)
+            self._apply(steps, table)
             table = self.task.again(table, {operation.service for step in steps for operation in step})
             # what somebody else did meanwhile may have another goal
             steps = make_steps(table, goal) and make_steps(table, target(table))
@@ -184,12 +185,14 @@ class _Run:
             cause += ", or the kernel takes but does not keep what was asked for (is it older than that attribute?)"
         raise Unsettled(f"after {ATTEMPTS} attempts the kernel still differs: {cause}; left to do: {listed(left)}")
 
-    def _apply(self, steps: Sequence[Sequence[Operation]]) -> None:
+    def _apply(self, steps: Sequence[Sequence[Operation]], table: Table) -> None:
         for step in steps:
             failures = []
             for operation, failure in zip(step, self.kernel.apply(step)):
                 if failure is None:
                     self.journal.append(operation)
+                    if operation.server is None and operation.after is None:
+                        self.removed[operation.service] = table[operation.service]
                     self.task.log(command(operation, self.task.netns))
                 else:
                     failures.append(failure)
@@ -210,7 +213,7 @@ class _Run:
         done = f"done before: {listed(self.journal)}"
         try:
             now = self.task.read()
-            target, foreign = led_back(now, self.snapshot, self.journal)
+            target, foreign = led_back(now, {**self.snapshot, **self.removed}, self.journal)
             for step in make_steps(now, target):
                 for operation, failure in zip(step, self.kernel.apply(step)):
                     if failure is not None:

@@ -150,9 +150,10 @@ class Service:
         options["scheduler"] = self.scheduler
         options["scheduler_flags"] = list(flag_names(self.scheduler, self.scheduler_flags))
         options["persistence_timeout"] = self.persistence_timeout or 0
-        if self.persistence_timeout is not None:
+        # a timeout of 0 turns persistence off, so what would go with it is left out: declared again it were an error
+        if self.persistence_timeout:
             options["persistence_netmask"] = self.persistence_netmask
-        if self.persistence_timeout is not None or self.persistence_engine:
+        if self.persistence_timeout or (self.persistence_engine and self.persistence_timeout is None):
             options["persistence_engine"] = self.persistence_engine
         options["one_packet"] = self.one_packet
         return options

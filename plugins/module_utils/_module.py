@@ -51,6 +51,7 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
         further: Callable[[Any, Any], Sequence[str]] = lambda request, module: (),
     ) -> None:
         self._read = read
+        self._further = further
         self._reading = True
         try:
             super().__init__(argument_spec=spec, supports_check_mode=True)
@@ -62,11 +63,12 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
         self._reading = False
         self.request, problems = self._read_all()
         if problems:
-            self.fail_json(msg="; ".join([*problems, *further(self.request, self)]))
+            self.fail_json(msg="; ".join(problems))
 
     def _load_params(self) -> None:
         super()._load_params()
         self.params: dict[str, Any] = _without_nulls(self.params)
+        self._given = dict(self.params)
 
     def fail_json(self, msg: str, **kwargs: Any) -> Any:
         """Fails; while the argument spec is being applied, with all problems of the arguments."""
@@ -77,9 +79,12 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
         super().fail_json(msg=msg, **kwargs)
 
     def _read_all(self) -> tuple[Any, list[str]]:
-        options = Reader(self.params, "", [])
+        # what the argument spec finds wrong in a list it replaces by an empty one
+        options = Reader({**self.params, **self._given} if self._reading else self.params, "", [])
         options.read("netns", _host.parse_netns_name)
-        return self._read(options, self.check_mode), options.problems
+        named = not options.problems  # otherwise there is no namespace to look into
+        request = self._read(options, self.check_mode)
+        return request, [*options.problems, *(self._further(request, self) if named and options.problems else ())]
 
 
 def _without_nulls(options: dict[str, Any]) -> dict[str, Any]:

@@ -143,17 +143,17 @@ class TableRequest:
 
 
 def _table_request(options: Reader, check_mode: bool) -> TableRequest:
-    state = options.choice("state", TABLE_SPEC["state"]["choices"]) or "merged"
+    state = options.choice("state", TABLE_SPEC["state"]["choices"])
     empty = options.read("allow_empty", parse_boolean)
     value = options.value("services")
     entries = read_entries(value, "services", options.problems) if options.given("services") else None
     if state in ("gathered", "parsed") and options.given("services"):
         options.problem("services", f"does not go with state {state}")
-    if state not in ("gathered", "parsed", "deleted") and not options.given("services"):
+    if state not in (None, "gathered", "parsed", "deleted") and not options.given("services"):
         options.problem("services", f"is required with state {state}")
     if state == "overridden" and value == [] and not empty:
         options.problem("services", "is empty, so that every service would go; give allow_empty: true if that is meant")
-    if (state == "parsed") != options.given("running_config"):
+    if state and (state == "parsed") != options.given("running_config"):
         need = (
             "is required with state parsed"
             if state == "parsed"
@@ -172,16 +172,17 @@ def _table_request(options: Reader, check_mode: bool) -> TableRequest:
         allowed_actions=ACTIONS if actions is None else actions,
         minimum_active=drain.minimum_active,
     )
-    return TableRequest(state, spec, drain, options.value("running_config") or "")
+    return TableRequest(state or "", spec, drain, options.value("running_config") or "")
 
 
 def _wrong_together(request: TableRequest, module: LvsModule) -> Sequence[str]:
     """What does not go together in those entries whose values are right, when others have wrong ones."""
-    if request.state not in SCOPES:
-        return ()
     try:
-        with _host.network_namespace(module.params.get("netns")), closing(Kernel()) as kernel:
-            with_table(kernel.table(), request.spec)
+        if request.state == "rendered":
+            declared(request.spec.entries or ())
+        if request.state in SCOPES:
+            with _host.network_namespace(module.params.get("netns")), closing(Kernel()) as kernel:
+                with_table(kernel.table(), request.spec)
     except InvalidInput as error:
         return error.problems
     except LvsError:

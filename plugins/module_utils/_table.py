@@ -40,6 +40,7 @@ from ._options import (
     as_list,
     read_server,
     read_service,
+    read_service_key,
 )
 from ._plan import listed, make_plan
 
@@ -122,13 +123,15 @@ def read_entries(value: Any, path: str, problems: list[str]) -> list[EntrySpec]:
         reader = Reader(options, f"{where}.", problems)
         reader.refuse_unknown(_ENTRY_OPTIONS)
         service = read_service(reader, odd=True)
-        servers = _read_servers(options.get("servers"), f"{where}.servers", service.key if service else None, problems)
-        if service is None:
-            continue
-        if service.key in first:
-            problems.append(f"{where}: {service.key} is the same service as {first[service.key]}")
-        first.setdefault(service.key, where)
-        entries.append(EntrySpec(where, service, servers))
+        # which service is meant can often be told though it has a wrong value, and then duplicates can
+        key = service.key if service else read_service_key(Reader(options, "", []), odd=True)
+        servers = _read_servers(options.get("servers"), f"{where}.servers", key, problems)
+        if key is not None and key in first:
+            problems.append(f"{where}: {key} is the same service as {first[key]}")
+        elif key is not None:
+            first[key] = where
+        if service is not None:
+            entries.append(EntrySpec(where, service, servers))
     return entries
 
 

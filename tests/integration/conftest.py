@@ -42,7 +42,8 @@ class Ansible:
             "PATH": f"{self._bin}:{os.environ['PATH']}",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_NOCOWS": "1",
-            "ANSIBLE_ASYNC_DIR": str(directory / "async"),  # by default in the real home directory
+            # half of Ansible takes the home directory from HOME and half from the user's entry, which differ in the lab
+            "ANSIBLE_ASYNC_DIR": str(directory / "async"),
         }
 
     def run(self, program, *words, check=True, prefix=(), **environment):

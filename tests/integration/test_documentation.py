@@ -15,7 +15,7 @@ from ansible_collections.linux.lvs.tests.integration.conftest import play_of_tas
 REPOSITORY = Path(__file__).parents[2]
 MODULES = [
     *("ipvs_counters", "ipvs_info", "ipvs_server", "ipvs_service", "ipvs_sync_daemon", "ipvs_sysctls"),
-    "ipvs_timeouts",
+    *("ipvs_table", "ipvs_timeouts"),
 ]
 WEB = [
     "-A -t 192.168.0.1:80 -s rr",
@@ -43,6 +43,11 @@ TABLES = {
         "-A -t 192.168.0.1:80 -s rr",
         "-A -u 192.168.0.1:5060 -s rr -p 60 --pe sip",
         "-A -u [2001:db8::1]:53 -s rr -o",
+    ],
+    "ipvs_table": [
+        "-A -t 192.168.0.1:80 -s rr",
+        "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 1",
+        "-a -t 192.168.0.1:80 -r 172.16.0.3:80 -m -w 1",
     ],
     "ipvs_sysctls": [],
     "ipvs_sync_daemon": [],

@@ -74,3 +74,22 @@ def test_failed_tasks_say_why_in_one_sentence_and_change_nothing(ansible, netns)
     for task, message in MESSAGES.items():
         assert f'"msg": "{message}' in played.of_task(task)
     assert netns.save() == before
+
+
+def test_table_out_of_variables_whose_numbers_are_text(ansible, netns):
+    """As inventories and -e make them; newer Ansible tags each value with where it came from."""
+    words = [f"netns={netns.name}", "web_port=80", "weight=3", "servers=198.51.100.1,198.51.100.2"]
+    played = ansible.play("table.yml", *(word for given in words for word in ("-e", given)))
+    assert (played.recap["failed"], played.recap["ignored"]) == (0, 1)
+    assert netns.save() == [
+        "-A -t 192.0.2.1:80 -s wrr",
+        "-A -u 192.0.2.2:53 -s wlc -o",
+        "-a -t 192.0.2.1:80 -r 198.51.100.1:80 -g -w 3",
+        "-a -t 192.0.2.1:80 -r 198.51.100.2:80 -g -w 6",
+        "-a -u 192.0.2.2:53 -r 198.51.100.1:53 -g -w 3",
+        "-a -u 192.0.2.2:53 -r 198.51.100.2:53 -g -w 6",
+    ]
+    assert (
+        '"msg": "services[2]: tcp 192.0.2.1:80 is the same service as services[0];'
+        " services[3].address: 'web1.example.com' is not an IPv4 or IPv6 address (names are not resolved)\""
+    ) in played.of_task("Wrong values")

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.linux.lvs.tests.lab.fixtures import command
+from ansible_collections.linux.lvs.tests.profiles import load_profile
 from helpers import Quick, Traffic
+
+load_profile(quick=40, long=1000)
 
 
 @pytest.fixture

@@ -18,7 +18,9 @@ from ansible.module_utils import basic
 from ansible.module_utils.common import warnings
 from ansible_collections.linux.lvs.plugins.module_utils._errors import LvsError
 from ansible_collections.linux.lvs.plugins.module_utils._host import network_namespace
+from ansible_collections.linux.lvs.plugins.module_utils._model import Server
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
+from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
 from ansible_collections.linux.lvs.tests.lab.modules import PACKAGE, Modules
 
 
@@ -101,6 +103,33 @@ def carry_out(kernel, operation):
     (outcome,) = _APPLY(kernel, [operation])
     if outcome is not None:
         raise outcome
+
+
+def put(netns, *entries):
+    """What ipvsadm would refuse or rewrite, given to the kernel as it is."""
+    with network_namespace(netns.name), contextlib.closing(Kernel()) as kernel:
+        for service, entry in entries:
+            server = entry.key if isinstance(entry, Server) else None
+            carry_out(kernel, Operation(service, server, None, entry))
+
+
+def proved(run, netns, twin, name="ipvs_table", **options):
+    """One task: in check mode, for real, once more, and by its commands in a twin that holds the same.
+
+    Its result, and the table afterwards.
+    """
+    before = seen(netns)
+    predicted = ok(run(name, check=True, diff=True, **options))
+    assert seen(netns) == before, "check mode changed the table"
+    done = ok(run(name, diff=True, **options))
+    for key in ("changed", "commands", "before", "after", "diff"):
+        assert predicted[key] == done[key], key
+    assert done["changed"] is bool(done["commands"])
+    again = ok(run(name, **options))
+    assert (again["changed"], again["commands"]) == (False, [])
+    after = seen(netns).configuration
+    assert played(done["commands"], netns, twin).configuration == after, "by hand it comes out otherwise"
+    return done, after
 
 
 KINDS = {"tcp": (socket.SOCK_STREAM, 0), "udp": (socket.SOCK_DGRAM, 0), "sctp": (socket.SOCK_STREAM, 132)}

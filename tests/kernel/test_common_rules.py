@@ -4,15 +4,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.linux.lvs.plugins.module_utils._host import network_namespace
 from ansible_collections.linux.lvs.plugins.module_utils._model import Server, ServerKey, Service, ServiceKey
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
-from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
-from helpers import carry_out, failed, ok, seen, singly, warned
+from helpers import carry_out, failed, ok, put, seen, singly, warned
 
 pytestmark = pytest.mark.fast
 
@@ -147,14 +143,6 @@ def test_dependent_of_a_server_without_its_parent_is_an_error(netns, quick, opti
 
 
 # Entries that would not change are never refused, whatever the kernel holds
-
-
-def put(netns, *entries):
-    """What ipvsadm would refuse or rewrite, given to the kernel as it is."""
-    with network_namespace(netns.name), closing(Kernel()) as kernel:
-        for service, entry in entries:
-            server = entry.key if isinstance(entry, Server) else None
-            carry_out(kernel, Operation(service, server, None, entry))
 
 
 TCP = ServiceKey("ipv4", "tcp", "192.0.2.1", 80)

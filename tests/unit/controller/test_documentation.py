@@ -69,6 +69,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._settings import (
     read_timeouts,
 )
 from ansible_collections.linux.lvs.plugins.module_utils._sysctls import SYSCTLS, Boolean, Range, read_wishes
+from ansible_collections.linux.lvs.plugins.module_utils._table import SCOPES, read_entries, read_exclude
 from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     DEST_ATTRIBUTES,
     SVC_ATTRIBUTES,
@@ -85,10 +86,14 @@ SPECS = {
     "ipvs_service": _run_table.SERVICE_SPEC,
     "ipvs_sync_daemon": _run_settings.DAEMON_SPEC,
     "ipvs_sysctls": _run_sysctls.SYSCTLS_SPEC,
+    "ipvs_table": _run_table.TABLE_SPEC,
     "ipvs_timeouts": _run_settings.TIMEOUTS_SPEC,
 }
-CHANGING = ("ipvs_server", "ipvs_service")
+CHANGING = ("ipvs_server", "ipvs_service", "ipvs_table")
 SETTINGS = ("ipvs_counters", "ipvs_sync_daemon", "ipvs_timeouts")
+# Lists whose elements are documented with suboptions, and read by our own model
+LISTS = {"ipvs_table": ("services", "exclude")}
+READING_STATES = {"gathered", "rendered", "parsed"}
 DRAIN = {"drain_timeout", "drain_wait_for"}
 COMPARED = ("type", "choices", "default", "required", "elements")
 
@@ -176,6 +181,16 @@ LIMITS = (
     ("ipvs_sync_daemon", "multicast_ttl", DEFAULT_MULTICAST_TTL),
     *(("ipvs_timeouts", name, MAX_TIMEOUT) for name in TIMEOUTS),
 )
+# The same of the entries of ipvs_table
+ENTRY_LIMITS = (
+    ("services", "fwmark", MAX_MARK),
+    ("services", "persistence_timeout", MAX_PERSISTENCE),
+    ("services", "scheduler", DEFAULT_SCHEDULER),
+    ("servers", "weight", MAX_INT),
+    ("servers", "weight", DEFAULT_WEIGHT),
+    ("servers", "forwarding", DEFAULT_FORWARDING),
+    ("servers", "tunnel_port", 65535),
+)
 
 
 def _documented(options):
@@ -199,12 +214,81 @@ def test_every_module_has_its_spec_here():
 
 @pytest.mark.parametrize("module", SPECS)
 def test_documented_options_are_those_of_the_argument_spec(module):
-    assert _documented(documentation(module)["options"]) == SPECS[module]
+    documented = _documented(documentation(module)["options"])
+    for name in LISTS.get(module, ()):
+        assert documented[name].pop("options")
+    assert documented == SPECS[module]
 
 
 @pytest.mark.parametrize(("module", "option", "limit"), LIMITS, ids=[f"{case[1]} {case[2]}" for case in LIMITS])
 def test_description_names_limits_and_defaults(module, option, limit):
     assert f"V({limit})" in _described(documentation(module)["options"][option])
+
+
+@pytest.mark.parametrize(
+    ("noun", "option", "limit"), ENTRY_LIMITS, ids=[f"{case[1]} {case[2]}" for case in ENTRY_LIMITS]
+)
+def test_description_of_an_entry_names_limits_and_defaults(noun, option, limit):
+    assert f"V({limit})" in _described(_entry_options()[noun][option])
+
+
+def _entry_options():
+    services = documentation("ipvs_table")["options"]["services"]["suboptions"]
+    return {"services": services, "servers": services["servers"]["suboptions"]}
+
+
+def test_entries_of_a_table_are_documented_as_the_small_modules_are():
+    services = _documented(_entry_options()["services"])
+    servers = services.pop("servers").pop("options")
+    assert services == {name: _run_table.SERVICE_SPEC[name] for name in (*SERVICE_IDENTITY, *SERVICE_ATTRIBUTES)}
+    assert servers == {name: _run_table.SERVER_SPEC[name] for name in (*SERVER_IDENTITY, *SERVER_ATTRIBUTES)}
+
+
+def test_exclusions_are_documented_as_services_are():
+    exclude = _documented(documentation("ipvs_table")["options"]["exclude"]["suboptions"])
+    assert exclude.pop("network") == {"type": "str"}
+    assert exclude == {name: _run_table.SERVICE_SPEC[name] for name in SERVICE_IDENTITY if name != "address"}
+
+
+def test_entries_take_what_is_documented_and_nothing_else():
+    options = documentation("ipvs_table")["options"]
+    wrong = {"unheard of": 1}
+    problems = []
+    read_entries([{**wrong, "fwmark": 1, "servers": [{**wrong, "address": "198.51.100.1"}]}], "services", problems)
+    read_exclude(Reader({"exclude": [{**wrong, "fwmark": 1}]}, "", problems))
+    taken = {problem.split(".unheard of: ")[0]: problem.partition("there are ")[2].split(", ") for problem in problems}
+    services = options["services"]["suboptions"]
+    assert {path: sorted(names) for path, names in taken.items()} == {
+        "services[0]": sorted(services),
+        "services[0].servers[0]": sorted(services["servers"]["suboptions"]),
+        "exclude[0]": sorted(options["exclude"]["suboptions"]),
+    }
+
+
+@pytest.mark.parametrize("option", [*SERVICE_IDENTITY, *SERVICE_ATTRIBUTES, "servers"])
+def test_every_option_of_an_entry_is_read(option):
+    base = {"fwmark": 1} if option in ("fwmark", "family") else {"address": "192.0.2.1", "port": 80}
+    _assert_read_in_entry({**base, option: 3.5}, f"services[0].{option}")
+
+
+@pytest.mark.parametrize("option", [*SERVER_IDENTITY, *SERVER_ATTRIBUTES])
+def test_every_option_of_a_server_of_an_entry_is_read(option):
+    entry = {"address": "192.0.2.1", "port": 80, "servers": [{"address": "198.51.100.1", option: 3.5}]}
+    _assert_read_in_entry(entry, f"services[0].servers[0].{option}")
+
+
+@pytest.mark.parametrize("option", ["network", "protocol", "port", "fwmark", "family"])
+def test_every_option_of_an_exclusion_is_read(option):
+    base = {"fwmark": 1} if option in ("fwmark", "family") else {"network": "192.0.2.1"}
+    problems = []
+    read_exclude(Reader({"exclude": [{**base, option: 3.5}]}, "", problems))
+    assert [problem.partition(":")[0] for problem in problems] == [f"exclude[0].{option}"]
+
+
+def _assert_read_in_entry(entry, path):
+    problems = []
+    read_entries([entry], "services", problems)
+    assert [problem.partition(":")[0] for problem in problems] == [path]
 
 
 def test_options_of_a_service_are_those_of_the_model():
@@ -371,7 +455,12 @@ def test_returned_drains_are_those_of_the_program(module):
 
 @pytest.mark.parametrize("module", CHANGING)
 def test_returned_keys_are_those_of_the_program(module):
-    assert {*returned(module), "changed"} == set(_run_table._result(Outcome({}, {}), None))
+    assert {*returned(module), "changed"} - READING_STATES == set(_run_table._result(Outcome({}, {}), None))
+
+
+def test_states_that_read_return_keys_of_their_names():
+    states = documentation("ipvs_table")["options"]["state"]["choices"]
+    assert READING_STATES == set(states) & set(returned("ipvs_table")) == set(states) - set(SCOPES)
 
 
 @pytest.mark.parametrize("module", SETTINGS)
@@ -413,8 +502,11 @@ def test_what_can_be_gathered_is_what_is_returned():
     assert list(returned("ipvs_info")) == list(_run_info.GATHER)
 
 
-@pytest.mark.parametrize("module", CHANGING)
-@pytest.mark.parametrize("key", ["before", "after"])
+SAMPLES = [(module, key) for module in CHANGING for key in ("before", "after")]
+SAMPLES += [("ipvs_table", "gathered"), ("ipvs_table", "parsed")]
+
+
+@pytest.mark.parametrize(("module", "key"), SAMPLES)
 def test_samples_of_tables_can_be_declared(module, key):
     problems = []
     for options in returned(module)[key]["sample"]:

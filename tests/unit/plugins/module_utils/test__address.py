@@ -15,6 +15,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._address import (
     pack,
     parse_address,
     parse_netmask,
+    parse_network,
     unpack,
 )
 from ansible_collections.linux.lvs.tests.unit.tables import addresses
@@ -107,6 +108,40 @@ NO_NETMASKS = (
     ),
 )
 
+NETWORKS = (
+    ("192.0.2.0/24", IPV4, "192.0.2.0", 24),
+    (" 192.0.2.0/24 ", IPV4, "192.0.2.0", 24),
+    ("192.0.2.1/32", IPV4, "192.0.2.1", 32),
+    ("192.0.2.1", IPV4, "192.0.2.1", 32),
+    ("192.0.2.128/025", IPV4, "192.0.2.128", 25),
+    ("128.0.0.0/1", IPV4, "128.0.0.0", 1),
+    ("0.0.0.0/0", IPV4, "0.0.0.0", 0),
+    ("2001:DB8:0::/64", IPV6, "2001:db8::", 64),
+    ("[2001:db8::]/33", IPV6, "2001:db8::", 33),
+    ("2001:db8::1", IPV6, "2001:db8::1", 128),
+    ("::ffff:10.0.0.0/104", IPV6, "::ffff:10.0.0.0", 104),
+    ("::/0", IPV6, "::", 0),
+)
+
+_NO_NETWORK = "{!r} is not an IPv4 or IPv6 network such as 192.0.2.0/24 or 2001:db8::/64"
+_NO_LENGTH = "{!r}: the prefix length of {} is a number between 0 and {}"
+_HOST_BITS = "{!r} has bits set beyond its prefix length; the network is {}"
+NO_NETWORKS = (
+    *(
+        (value, _NO_NETWORK.format(value))
+        for value in ("", "/24", "web/24", "10.96/12", "fe80::%eth0/64", 10, None, ["10.0.0.0/8"])
+    ),
+    *(
+        (value, _NO_LENGTH.format(value, "ipv4", 32))
+        for value in ("10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/255.0.0.0")
+    ),
+    *((value, _NO_LENGTH.format(value, "ipv6", 128)) for value in ("::/129", "::/x", "::/\u0661", "::/64/64")),
+    ("10.96.0.1/12", _HOST_BITS.format("10.96.0.1/12", "10.96.0.0/12")),
+    ("192.0.2.1/31", _HOST_BITS.format("192.0.2.1/31", "192.0.2.0/31")),
+    ("192.0.2.1/0", _HOST_BITS.format("192.0.2.1/0", "0.0.0.0/0")),
+    ("2001:db8::1/64", _HOST_BITS.format("2001:db8::1/64", "2001:db8::/64")),
+)
+
 
 @pytest.mark.parametrize(("spelling", "normal"), SPELLINGS, ids=[repr(case[0]) for case in SPELLINGS])
 def test_address_has_one_normal_form(spelling, normal):
@@ -139,6 +174,20 @@ def test_what_is_no_netmask_is_refused_in_a_sentence(family, value, sentence):
     with pytest.raises(ValueError, match="prefix length") as caught:
         parse_netmask(family, value)
     assert str(caught.value) == sentence.format(repr(value))
+
+
+@pytest.mark.parametrize(("value", "family", "address", "length"), NETWORKS, ids=[repr(case[0]) for case in NETWORKS])
+def test_network_is_an_address_and_a_mask(value, family, address, length):
+    found, network, mask = parse_network(value)
+    assert (found, unpack(family, network)) == (family, address)
+    assert "".join(f"{byte:08b}" for byte in mask) == "1" * length + "0" * (8 * len(mask) - length)
+
+
+@pytest.mark.parametrize(("value", "sentence"), NO_NETWORKS, ids=[ascii(case[0]) for case in NO_NETWORKS])
+def test_what_is_no_network_is_refused_in_a_sentence(value, sentence):
+    with pytest.raises(ValueError, match=r"network|prefix length") as caught:
+        parse_network(value)
+    assert str(caught.value) == sentence
 
 
 @given(st.sampled_from((IPV4, IPV6)).flatmap(lambda family: st.tuples(st.just(family), addresses(family))))

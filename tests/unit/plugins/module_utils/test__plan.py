@@ -1,6 +1,7 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plans: cases are directories in plans/ (current.save and desired.save, expected.txt), rules are properties."""
+"""Plans: cases are directories in plans/ (current.save and desired.save, expected.txt; drained.txt when what goes is
+drained first), rules are properties."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ansible_collections.linux.lvs.plugins.module_utils._desired import drained_first
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command, parse
 from ansible_collections.linux.lvs.plugins.module_utils._model import Entry, Server, Service, ServiceKey
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation, led_back, make_plan, touched
@@ -44,6 +46,16 @@ def test_plan_is_the_expected_commands(case):
     current, desired = (parse((case / name).read_text()) for name in ("current.save", "desired.save"))
     plan = make_plan(current, desired)
     assert [command(operation) for operation in plan] == (case / "expected.txt").read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in CASES if (case / "drained.txt").exists()], ids=lambda case: case.name
+)
+def test_plan_that_drains_first_is_the_expected_commands(case):
+    current, desired = (parse((case / name).read_text()) for name in ("current.save", "desired.save"))
+    middle = drained_first(current, desired)[0]
+    plan = make_plan(current, middle) + make_plan(middle, desired)
+    assert [command(operation) for operation in plan] == (case / "drained.txt").read_text().splitlines()
 
 
 @given(_pairs())
