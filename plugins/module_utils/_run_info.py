@@ -17,6 +17,7 @@ from ._model import ROLES, ServiceKey, ServiceStatus, sorted_keys, table_to_opti
 from ._module import CHOICES, COMMON, SERVICE_IDENTITY, LvsModule, Spec, at_work, sub_service
 from ._netlink import Kernel
 from ._options import Reader
+from ._table import undeclarable
 
 GATHER = ("services", "timeouts", "daemons", "stats", "connections", "version")
 INFO_SPEC: Spec = {
@@ -32,7 +33,13 @@ def run_info() -> None:
     module = LvsModule(INFO_SPEC, _info_request)
     gather, key = module.request
     with at_work(module) as kernel:
-        result = {name: _READERS[name](kernel, key) for name in GATHER if name in gather}
+        result: dict[str, Any] = {}
+        if "services" in gather:
+            table = kernel.service(key) if key else kernel.table()
+            result["services"] = table_to_options(table)
+            for warning in undeclarable(table):
+                module.warn(warning)
+        result.update({name: read(kernel, key) for name, read in _READERS.items() if name in gather})
         for warning in _warnings(gather, key):
             module.warn(warning)
         module.exit_json(changed=False, **result)
@@ -51,10 +58,6 @@ def _warnings(gather: Sequence[str], key: ServiceKey | None) -> Iterator[str]:
             "connections: the kernel does not say which came by a mark; of a service by mark only the memories of"
             " persistent clients are listed"
         )
-
-
-def _services(kernel: Kernel, key: ServiceKey | None) -> list[dict[str, Any]]:
-    return table_to_options(kernel.service(key) if key else kernel.table())
 
 
 def _timeouts(kernel: Kernel, key: ServiceKey | None) -> dict[str, Any]:
@@ -83,7 +86,6 @@ def _version(kernel: Kernel, key: ServiceKey | None) -> dict[str, Any] | None:
 
 
 _READERS: dict[str, Callable[[Kernel, ServiceKey | None], Any]] = {
-    "services": _services,
     "timeouts": _timeouts,
     "daemons": _daemons,
     "stats": _statuses,

@@ -161,6 +161,18 @@ def test_persistence_of_0_seconds_is_warned_of_with_its_path(netns, quick, exclu
     assert netns.save() == ["-A -f 7 -s wlc", "-A -t 192.0.2.1:80 -s wlc", "-A -u 192.0.2.1:5060 -s rr"]
 
 
+def test_ipvs_info_warns_of_persistence_of_0_seconds_too(netns, quick):
+    put(netns, (UDP, persistent(UDP, 0)))
+    result = ok(quick("ipvs_info"))
+    assert (warned(result), result["services"][0]["persistence_timeout"]) == (
+        [
+            "services[0].persistence_timeout: udp 192.0.2.1:5060 is persistent for 0 s, which no option can say: declared"
+            " again it would not be persistent"
+        ],
+        0,
+    )
+
+
 def test_persistence_of_0_seconds_is_left_where_it_is_left_out(netns, quick):
     put(netns, (UDP, persistent(UDP, 0)))
     before = seen(netns)

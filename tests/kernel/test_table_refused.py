@@ -274,8 +274,8 @@ def test_refusal_between_entries_that_others_added_and_removed(netns, module, mo
     netns.restore(f"-A {WEB} -s rr\n-a {WEB} -r {REAL}:80 -m -w 1\n-A -f 7 -s rr\n-a -f 7 -r {REAL}:0 -g -w 5\n")
     read, meddled = Kernel.table, []
 
-    def read_and_meddle(kernel):
-        table = read(kernel)
+    def read_and_meddle(kernel, *known):
+        table = read(kernel, *known)
         if not meddled:
             meddled.append(netns.restore(f"-a {WEB} -r 198.51.100.2:80 -m -w 9\n-d -f 7 -r {REAL}:0\n"))
         return table
@@ -301,8 +301,8 @@ def test_conflicts_without_a_refusal_are_met_by_reading_again(netns, module, mon
     netns.restore(NOW)
     read, meddled = Kernel.table, []
 
-    def read_and_meddle(kernel):
-        table = read(kernel)
+    def read_and_meddle(kernel, *known):
+        table = read(kernel, *known)
         if not meddled:
             meddled.append(
                 netns.restore("-A -t 203.0.113.1:80 -s lc\n-D -t 192.0.2.2:80\n-d -f 7 -6 -r [2001:db8:1::1]:0\n")

@@ -253,14 +253,14 @@ def test_mark_that_ipvsadm_writes_as_a_negative_number_is_explained(netns, quick
     netns.restore(f"-A {WEB} -s rr\n-A -f 4294967295 -s rr\n")
     text = "\n".join(netns.save())
     assert failed(quick("ipvs_table", state="parsed", running_config=text)) == (
-        "running_config: line 1: ipvsadm writes marks from 2147483648 on as negative numbers, which neither it nor we"
-        " read; add 4294967296 to the number: -A -f -1 -s rr"
+        "running_config: line 1: --fwmark-service: -1 is how ipvsadm -S writes the mark 4294967295, and refuses it itself;"
+        " write 4294967295: -A -f -1 -s rr"
     )
 
 
 def test_every_bad_line_of_a_file_is_told_by_its_number(quick):
     text = (
-        f"# saved\n-A {WEB} -s rr\n-A {WEB} -s rr\n\n-a {WEB} -r 198.51.100.1:80 -w x\n-a -f 7 -r 198.51.100.1:0\n-C\n"
+        f"# saved\n-A {WEB} -s rr\n-A {WEB} -s rr\n\n-a {WEB} -r 198.51.100.1:80 -w x\n-a -f 7 -r 198.51.100.1:0\n-L\n"
     )
     message = failed(quick("ipvs_table", state="parsed", running_config=text))
     assert re.findall(r"running_config: line (\d+): ", message) == ["3", "5", "6", "7"]
