@@ -223,14 +223,20 @@ def module_loaded(name: str) -> bool:
     return os.path.isdir(f"/sys/module/{name}") or _listed("modules.builtin", name)
 
 
-def module_installed(name: str) -> bool:
-    """Whether a kernel module is there to be loaded."""
+def module_installed(name: str) -> bool | None:
+    """Whether a kernel module is there to be loaded; None where none are listed, as in a container."""
+    if not os.path.exists(_listing("modules.dep")):
+        return None
     return _listed("modules.dep", name)
+
+
+def _listing(name: str) -> str:
+    return f"/lib/modules/{os.uname().release}/{name}"
 
 
 def _listed(listing: str, name: str) -> bool:
     try:
-        with open(f"/lib/modules/{os.uname().release}/{listing}", encoding="utf-8", errors="replace") as file:
+        with open(_listing(listing), encoding="utf-8", errors="replace") as file:
             return any(f"/{name}.ko" in line.split(":")[0] for line in file)
     except OSError:
         return False

@@ -279,7 +279,7 @@ def _warnings(outcome: Outcome, check_mode: bool) -> Iterator[str]:
 
 def _missing_modules(service: Service) -> Iterator[str]:
     for words, module in kernel_modules(service):
-        if not _host.module_loaded(module) and not _host.module_installed(module):
+        if not _host.module_loaded(module) and _host.module_installed(module) is False:
             yield missing_module(words, module)
 
 

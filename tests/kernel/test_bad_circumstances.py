@@ -11,7 +11,7 @@ import sys
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils import _host
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
-from helpers import failed, ok, seen
+from helpers import failed, ok, seen, warned
 
 HTTP = {"address": "192.0.2.1", "port": 80}
 HTTP6 = {"address": "2001:db8::1", "port": 80}
@@ -89,6 +89,11 @@ WRONG_SERVICES = [
     (
         {**HTTP6, "persistence_timeout": 60, "persistence_netmask": "ffff::"},
         "persistence_netmask: 'ffff::' is not a prefix length between 1 and 128, which IPv6 takes instead of a mask",
+    ),
+    (
+        {**HTTP6, "persistence_timeout": 60, "persistence_netmask": "ffff:0:ffff::"},
+        "persistence_netmask: 'ffff:0:ffff::' is not a prefix length between 1 and 128,"
+        " which IPv6 takes instead of a mask",
     ),
     (
         {**HTTP6, "persistence_timeout": 60, "persistence_netmask": "0"},
@@ -255,6 +260,24 @@ def test_unknown_scheduler_or_engine_is_named(netns, quick, options, message, th
         f"{verb} tcp 192.0.2.1:80: {message}; nothing was changed"
     )
     assert seen(netns) == before
+
+
+# As in a container, whose kernel's modules are on its host
+NO_MODULES = '[ ! -d /lib/modules ] || mount -t tmpfs none /lib/modules; exec "$@"'
+CONTAINER = ["unshare", "--mount", "sh", "-ec", NO_MODULES, "sh"]
+
+
+def test_modules_are_not_called_missing_where_none_are_listed(netns, module):
+    options = {**HTTP, "scheduler": "nosuch", "persistence_timeout": 9, "persistence_engine": "nope"}
+    assert warned(ok(module.subprocess("ipvs_service", check=True, **options))) == [
+        no_scheduler("nosuch"),
+        no_engine("nope"),
+    ]
+    result = ok(module.subprocess("ipvs_service", check=True, prefix=CONTAINER, **options))
+    assert (result["changed"], warned(result)) == (True, [])
+    message = failed(module.subprocess("ipvs_service", prefix=CONTAINER, **options))
+    assert message.startswith("add tcp 192.0.2.1:80: scheduler: the kernel has no scheduler nosuch (")
+    assert netns.save() == []
 
 
 def test_namespace_that_does_not_exist_is_named(netns, quick):

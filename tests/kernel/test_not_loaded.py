@@ -132,8 +132,8 @@ def test_server_without_its_service_is_an_error_as_ever(module):
 
 
 @pytest.fixture
-def no_modprobe():
-    """As in a container whose host has not loaded the module."""
+def no_modprobe(ipvs_unloaded):
+    """As in a container whose host has not loaded the module. Never on a kernel that is not the lab's own."""
     switch = Path("/proc/sys/kernel/modprobe")
     before = switch.read_text()
     switch.write_text("/bin/false\n")
