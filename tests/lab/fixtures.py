@@ -54,6 +54,10 @@ class Namespace:
     def run(self, *argv, check=True, input=None, timeout=60):
         return command("ip", "netns", "exec", self.name, *argv, check=check, input=input, timeout=timeout)
 
+    def ip(self, *lines):
+        """Lines of ip's own language, by one process."""
+        command("ip", "-n", self.name, "-batch", "-", input="".join(f"{line}\n" for line in lines))
+
     def start(self, *argv):
         """A process that lives until the namespace goes."""
         words = ["ip", "netns", "exec", self.name, *map(str, argv)]
@@ -100,6 +104,10 @@ class Namespace:
         done = self.run(sys.executable, TRAFFIC, f"ask-{kind}", address, port, path, timeout, check=check)
         return done.stdout.rstrip("\n")
 
+    def ask_times(self, times, kind, address, port):
+        """The answers to so many requests, which one process makes: starting one takes longer than asking."""
+        return self.run(sys.executable, TRAFFIC, f"ask-{kind}", address, port, "/", 5, times).stdout.split()
+
 
 class Network:
     """LVS-NAT as in every introduction: a client, the director with the virtual address, servers behind it."""
@@ -115,26 +123,32 @@ class Network:
         self.addresses = [f"172.16.0.{number}" for number in range(1, servers + 1)]
         self.addresses6 = [f"2001:db8:2::{number}" for number in range(1, servers + 1)]
         director.run("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-        director.run("ip", "link", "add", "inside", "type", "bridge")
-        self._up(director, "inside", self.INSIDE, self.INSIDE6)
-        self._join("outside", self.client)
-        self._up(director, "outside", self.VIP, self.VIP6)
-        self._up(self.client, "eth0", self.CLIENT, self.CLIENT6)
-        for number, (server, address, address6) in enumerate(zip(self.servers, self.addresses, self.addresses6), 1):
-            self._join(f"server{number}", server)
-            director.run("ip", "link", "set", f"server{number}", "master", "inside", "up")
-            self._up(server, "eth0", address, address6)
-            server.run("ip", "route", "add", "default", "via", self.INSIDE)
-            server.run("ip", "-6", "route", "add", "default", "via", self.INSIDE6)
-
-    def _join(self, device, host):
-        self.director.run("ip", "link", "add", device, "type", "veth", "peer", "name", "eth0", "netns", host.name)
+        director.ip(
+            "link add inside type bridge",
+            f"link add outside type veth peer name eth0 netns {self.client.name}",
+            *(
+                f"link add server{number} master inside type veth peer name eth0 netns {server.name}"
+                for number, server in enumerate(self.servers, 1)
+            ),
+            *(f"link set server{number} up" for number in range(1, servers + 1)),
+            *self._up("inside", self.INSIDE, self.INSIDE6),
+            *self._up("outside", self.VIP, self.VIP6),
+        )
+        self.client.ip(*self._up("eth0", self.CLIENT, self.CLIENT6))
+        for server, address, address6 in zip(self.servers, self.addresses, self.addresses6):
+            server.ip(
+                *self._up("eth0", address, address6),
+                f"route add default via {self.INSIDE}",
+                f"route add ::/0 via {self.INSIDE6}",
+            )
 
     @staticmethod
-    def _up(host, device, address, address6):
-        host.run("ip", "link", "set", device, "up")
-        host.run("ip", "addr", "add", f"{address}/24", "dev", device)
-        host.run("ip", "addr", "add", f"{address6}/64", "dev", device, "nodad")
+    def _up(device, address, address6):
+        return (
+            f"link set {device} up",
+            f"addr add {address}/24 dev {device}",
+            f"addr add {address6}/64 dev {device} nodad",
+        )
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,7 +4,8 @@
 
 traffic serve-http|serve-udp ADDRESS PORT NAME
     "ready" is printed once it listens. GET /slow/SECONDS takes that long to answer, a piece every tenth of a second.
-traffic ask-http|ask-udp ADDRESS PORT [PATH [TIMEOUT]]
+traffic ask-http|ask-udp ADDRESS PORT [PATH [TIMEOUT [TIMES]]]
+    One after the other, each over a connection of its own.
 """
 
 import http.client
@@ -75,8 +76,10 @@ def main():
     if len(sys.argv) < 4 or sys.argv[1] not in deeds:
         sys.exit(__doc__)
     deed, address, port, *rest = sys.argv[1:]
+    times = int(rest.pop()) if len(rest) == 3 else 1
     try:
-        deeds[deed](address, int(port), *rest)
+        for _time in range(times):
+            deeds[deed](address, int(port), *rest)
     except OSError as error:
         sys.exit(f"{deed} {address} {port}: {error}")
 

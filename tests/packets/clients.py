@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Clients that must not notice what happens on the director.
 
-As a program: clients.py ADDRESS PORT CLIENTS. They ask over HTTP again and again, a new connection each time. "ready"
-is printed after everybody's first answer; once standard input has ended, a line for each request: its begin in
-seconds since the epoch, and the answer or "failed: " and why.
+As a program: clients.py ADDRESS PORT CLIENTS PAUSE. They ask over HTTP again and again, a new connection each time, with
+so many seconds between. "ready" is printed after everybody's first answer; once standard input has ended, a line for
+each request: its begin in seconds since the epoch, and the answer or "failed: " and why.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class HeldConnection:
 class Crowd:
     """with Crowd(namespace, address, port) as crowd: …; afterwards crowd.answers is a list of Answer."""
 
-    def __init__(self, namespace, address, port, clients=4):
+    def __init__(self, namespace, address, port, clients=4, pause=PAUSE):
         self._words = [
             "ip",
             "netns",
@@ -61,6 +61,7 @@ class Crowd:
             address,
             str(port),
             str(clients),
+            str(pause),
         ]
         self.answers = []
 
@@ -95,7 +96,7 @@ def ask(address, port):
 
 
 def main():
-    address, port, clients = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    address, port, clients, pause = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
     answers, begun, over = [], threading.Semaphore(0), threading.Event()
 
     def keep_asking():
@@ -103,7 +104,7 @@ def main():
             begin = time.time()
             answers.append(Answer(begin, ask(address, port)))
             begun.release()
-            time.sleep(PAUSE)
+            time.sleep(pause)
 
     threads = [threading.Thread(target=keep_asking) for _time in range(clients)]
     for thread in threads:
