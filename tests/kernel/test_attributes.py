@@ -8,6 +8,7 @@ what its ``commands`` do by hand in a twin of the namespace is compared.
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 
 import pytest
@@ -34,6 +35,34 @@ class Kind:
     def real(self):
         """The server as ipvsadm writes it."""
         return f"[{self.server}]:{self.port}" if ":" in self.server else f"{self.server}:{self.port}"
+
+    def proc_service(self, words):
+        """(protocol, address and port, scheduler) as /proc/net/ip_vs writes them."""
+        scheduler = words.split()[1]
+        if "fwmark" in self.options:
+            return "FWM", f"{self.options['fwmark']:08X}", scheduler
+        return self.protocol.upper(), proc_endpoint(self.options["address"], self.port), scheduler
+
+    def proc_server(self, words):
+        """(address and port, forwarding, weight) as /proc/net/ip_vs writes them."""
+        letter, _w, weight, *_rest = words.split()
+        return proc_endpoint(self.server, self.port), {"-m": "Masq", "-g": "Route", "-i": "Tunnel"}[letter], weight
+
+
+def proc_endpoint(address, port):
+    if ":" not in address:
+        return f"{socket.inet_aton(address).hex().upper()}:{port:04X}"
+    digits = socket.inet_pton(socket.AF_INET6, address).hex()
+    return f"[{':'.join(digits[at : at + 4] for at in range(0, 32, 4))}]:{port:04X}"
+
+
+def in_proc(table):
+    """Services and servers of /proc/net/ip_vs, apart, in order."""
+    rows = [line.split() for line in table.proc]
+    services = [tuple(row[:3]) for row in rows if row[0] in ("TCP", "UDP", "SCTP", "FWM")]
+    servers = [tuple(row[1:4]) for row in rows if row[0] == "->" and row[1] != "RemoteAddress:Port"]
+    assert len(services) + len(servers) == len(rows) - 3, table.proc
+    return sorted(services), sorted(servers)
 
 
 def kinds():
@@ -290,6 +319,8 @@ def test_attribute_of_a_service(netns, make_netns, quick, case):
         now = takes(step, run, kinds, netns, twin, now)
         lines = [f"-A {kind.words} {for_kind(expected, kind)}" for kind in kinds.values() if expected]
         assert now.save == tuple(sorted(lines)), step
+        services = [kind.proc_service(for_kind(expected, kind)) for kind in kinds.values() if expected]
+        assert in_proc(now) == (sorted(services), []), step
 
 
 @pytest.mark.parametrize("case", SERVERS.values(), ids=SERVERS)
@@ -307,4 +338,8 @@ def test_attribute_of_a_server(netns, make_netns, quick, case):
         now = takes(step, run, kinds, netns, twin, now)
         lines = [f"-a {kind.words} -r {kind.real} {expected}" for kind in kinds.values() if expected]
         assert now.save == tuple(sorted(services + lines)), step
+        assert in_proc(now) == (
+            sorted(kind.proc_service("-s wlc") for kind in kinds.values()),
+            sorted(kind.proc_server(expected) for kind in kinds.values() if expected),
+        ), step
         assert now.limits == {kind.real: limits[0] if limits else (0, 0) for kind in kinds.values() if expected}, step

@@ -385,6 +385,43 @@ def test_what_was_applied_goes_to_the_log(tmp_path, netns, module, monkeypatch):
     assert "-s wrr" not in log.read_text().removeprefix(before)
 
 
+# What the kernel takes and clients can't live with
+
+
+@pytest.mark.parametrize("check", [False, True], ids=["real", "check"])
+@pytest.mark.parametrize(
+    ("key", "words", "port"),
+    [({**HTTP, "protocol": "udp"}, "-u 192.0.2.1:80", 80), ({"fwmark": 7}, "-f 7", 0)],
+    ids=["udp", "mark"],
+)
+def test_one_packet_with_a_masqueraded_server_is_warned_of(netns, quick, key, words, port, check):
+    servers = f"-a {words} -r {REAL}:{port} -m -w 1\n-a {words} -r 198.51.100.2:{port} -g -w 1\n"
+    netns.restore(f"-A {words} -s rr\n{servers}")
+    entry = "udp 192.0.2.1:80" if port else "fwmark 7 (ipv4)"
+
+    def warning(*addresses):
+        listed = ", ".join(f"{address}:{port}" for address in addresses)
+        return (
+            f"one_packet: replies of masqueraded servers ({listed}) leave with the server's own address instead of"
+            f" {entry}'s; use forwarding direct or tunnel"
+        )
+
+    assert warned(ok(quick("ipvs_service", **key, one_packet=True, check=check))) == [warning(REAL)]
+    netns.ipvsadm("-E", *words.split(), "-s", "rr", "-o")
+    for options, expected in (
+        ({"address": "198.51.100.2", "forwarding": "nat"}, [warning(REAL, "198.51.100.2")]),
+        ({"address": "198.51.100.3", "forwarding": "nat"}, [warning(REAL, "198.51.100.3")]),
+        ({"address": REAL, "forwarding": "direct"}, []),
+        ({"address": "198.51.100.4", "forwarding": "tunnel"}, []),
+    ):
+        before = netns.save()
+        result = ok(quick("ipvs_server", service=key, **options, check=check))
+        assert (result["changed"], warned(result)) == (True, expected), options
+        if not check:  # each case from the same table
+            netns.ipvsadm("-C")
+            netns.restore("".join(f"{line}\n" for line in before))
+
+
 # Spelling and identity
 
 

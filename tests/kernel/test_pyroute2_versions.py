@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The same work with every pyroute2 that distributions carry, each in a fresh interpreter."""
+"""The same work with every pyroute2 that the file of pins names, each in a fresh interpreter."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from ansible_collections.linux.lvs.tests.lab.fixtures import PYROUTE2
+from ansible_collections.linux.lvs.tests.lab.fixtures import CORES, PYROUTE2
 from ansible_collections.linux.lvs.tests.lab.modules import PACKAGE
 from helpers import failed, ok, seen
 
-VERSIONS = ["0.5.14", "0.7.2", "0.7.7", "0.7.12", "0.8.1", "0.9.7"]
+PINS = subprocess.run([Path(__file__).parents[1] / "lab" / "pins", "pyroute2"], stdout=subprocess.PIPE, check=True)
+PINNED = [line.partition("==")[2] for line in PINS.stdout.decode().splitlines()]
+UNFIT = [version for version in PINNED if version.startswith("0.6.")]
+VERSIONS = [version for version in PINNED if version not in UNFIT]
 PROGRAM = f"""
 import importlib, json, sys
 import pyroute2
@@ -166,3 +170,25 @@ def test_reads_a_table_of_many_chunks(netns, run):
     read = ok(result)["services"]
     assert len(read) == 250
     assert [server["weight"] for server in read[0]["servers"]] == list(range(1, 251))
+
+
+@pytest.mark.parametrize("version", UNFIT)
+def test_a_pyroute2_that_does_not_import_is_told(netns, module, version):
+    """Many 0.6.x do not from Python 3.11 on, which the oldest ansible-core has here."""
+    netns.restore("-A -t 192.0.2.1:80 -s rr\n")
+    before, python = seen(netns), Path(CORES["2.16"]) / "bin" / "python"
+    message = failed(
+        module.subprocess("ipvs_service", python=python, pythonpath=[PYROUTE2[version]], **HTTP, scheduler="wrr")
+    )
+    error = "AttributeError: 'PyRoute2ModuleSpec' object has no attribute '_uninitialized_submodules'"
+    assert message.startswith(
+        f"the Python library pyroute2 is broken ({PYROUTE2[version]}/pyroute2/__init__.py: {error}) for {python} (Python 3."
+    )
+    assert "any version from 0.5.14 on but 0.6.x serves" in message
+    assert seen(netns) == before
+
+
+def test_all_lines_of_pyroute2_are_pinned():
+    """From the oldest that managed hosts have to the newest; one that does not fit is among them."""
+    lines = [".".join(version.split(".")[:2]) for version in PINNED]
+    assert list(dict.fromkeys(lines)) == ["0.5", "0.6", "0.7", "0.8", "0.9"]

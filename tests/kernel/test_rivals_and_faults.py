@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils import _host
@@ -407,6 +408,34 @@ def test_refused_removal_of_a_drained_service_gives_the_weights_back(netns, modu
         "remove tcp 192.0.2.1:80: the kernel refused it: no reason; done before:"
         " update tcp 192.0.2.1:80 -> 198.51.100.1:80, update tcp 192.0.2.1:80 -> 198.51.100.2:80, and led back"
     )
+
+
+# A kernel that takes but does not keep
+
+
+def test_what_the_kernel_does_not_keep_is_told(netns, module, monkeypatch):
+    """As kernels before 5.2 do with tunnel types, which they do not know."""
+    kernel_apply = Kernel.apply
+
+    def apply(kernel, operation):
+        older = replace(operation.after, tunnel_type="ipip", tunnel_port=None, tunnel_checksum=None)
+        kernel_apply(kernel, replace(operation, after=older))
+
+    netns.restore(f"-A {WEB} -s rr\n-a {WEB} -r {REAL}:80 -i -w 1 -x 9 -y 8\n")
+    monkeypatch.setattr(Kernel, "apply", apply)
+    gue = {"tunnel_type": "gue", "tunnel_port": 6080}
+    message = failed(module("ipvs_server", service=HTTP, address=REAL, weight=5, **gue))
+    told, _separator, done = message.partition("; done before, and left so: ")
+    assert told == (
+        "after 5 attempts the kernel still differs: another process keeps changing the table, or the kernel takes but"
+        f" does not keep what was asked for (is it older than that attribute?); left to do: update tcp 192.0.2.1:80 -> {REAL}:80"
+    )
+    command = (
+        f"ip netns exec {netns.name} ipvsadm -e {WEB} -r {REAL}:80 -i -w 5 -x 9 -y 8 --tun-type gue --tun-port 6080"
+    )
+    assert done.split(", ") == [f"{command} --tun-nocsum"] * 5
+    assert netns.save() == [f"-A {WEB} -s rr", f"-a {WEB} -r {REAL}:80 -i -w 5 --tun-type ipip"]
+    assert seen(netns).limits == {f"{REAL}:80": (9, 8)}
 
 
 # Runs of our own

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from ansible_collections.linux.lvs.tests.lab.fixtures import command
 
 
 class Service:
@@ -66,6 +69,16 @@ class Segment:
         self.director.run("ip", "link", "set", device, "master", "lan", "up")
         host.run("ip", "link", "set", "eth0", "up")
         host.run("ip", "addr", "add", f"{address}/24", "dev", "eth0")
+
+
+@pytest.fixture
+def ipip():
+    """The module that gives every namespace a tunl0, this machine's own too: so it is taken back."""
+    loaded = Path("/sys/module/ipip").exists()
+    command("modprobe", "ipip")
+    yield
+    if not loaded:
+        command("modprobe", "-r", "ipip")
 
 
 @pytest.fixture

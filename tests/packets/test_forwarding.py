@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 
 def in_turn(client, kind, address, port, servers):
-    answers = [client.ask(kind, address, port) for _time in range(2 * len(servers))]
+    answers = client.ask_times(2 * len(servers), kind, address, port)
     turn = answers[: len(servers)]
     return sorted(turn) == servers and answers == turn * 2
 
 
+@pytest.mark.fast
 def test_masqueraded_http_servers_answer_in_turn(web):
     net, _service = web
     assert in_turn(net.client, "http", net.VIP, 80, net.addresses)
@@ -31,6 +34,7 @@ def test_udp_packets_are_served_in_turn(network, service):
     assert in_turn(net.client, "udp", net.VIP, 53, net.addresses)
 
 
+@pytest.mark.fast
 def test_servers_with_ipv6_answer_in_turn(network, service):
     net = network(servers=2)
     for server, address in zip(net.servers, net.addresses6):
@@ -47,8 +51,9 @@ def test_servers_with_direct_routing_answer_clients_themselves(segment, service)
     assert in_turn(segment.client, "http", segment.VIP, 80, segment.addresses)
 
 
+@pytest.mark.fast
+@pytest.mark.usefixtures("ipip")
 def test_servers_behind_ipip_tunnels_answer_clients_themselves(segment, service):
-    segment.director.run("modprobe", "ipip")
     for server, address in zip(segment.servers, segment.addresses):
         server.run("ip", "link", "set", "tunl0", "up")
         server.run("ip", "addr", "add", f"{segment.VIP}/32", "dev", "tunl0")

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 from pathlib import Path
 
 import yaml
@@ -14,6 +15,21 @@ MODULES = sorted((ROOT / "plugins" / "modules").glob("*.py"))
 ROOMS = sorted((ROOT / "plugins" / "module_utils").glob("*.py"))
 FILTERS = sorted((ROOT / "plugins" / "filter").glob("*.py"))
 CONTROLLER_ROOMS = sorted((ROOT / "plugins" / "plugin_utils").glob("*.py"))
+
+
+def folders():
+    """Folders of the repository: those at the top, and within plugins and tests one deeper."""
+    git = ["git", "-C", ROOT, "ls-files", "--cached", "--others", "--exclude-standard"]
+    done = subprocess.run(git, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    files = done.stdout.splitlines()
+    if done.returncode:  # a copy
+        files = [str(path.relative_to(ROOT)) for path in ROOT.rglob("*") if path.is_file()]
+    names = set()
+    for parents in (file.split("/")[:-1] for file in files):
+        depth = 2 if parents[:1] in (["plugins"], ["tests"]) else 1
+        if len(parents) >= depth and "__pycache__" not in parents:
+            names.add("/".join(parents[:depth]))
+    return names
 
 
 def read_yaml(path):

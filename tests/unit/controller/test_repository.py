@@ -15,6 +15,7 @@ from ansible_collections.linux.lvs.tests.unit.controller.repository import (
     ROOMS,
     ROOT,
     documentation,
+    folders,
     fragment,
     read_yaml,
     text_constants,
@@ -172,6 +173,11 @@ def test_every_documented_filter_is_there():
     assert [path.stem for path in sorted((ROOT / "plugins" / "filter").glob("*.yml"))] == [
         path.stem for path in FILTERS
     ]
+
+
+def test_map_of_contributing_names_every_folder_and_no_other():
+    rows = re.findall(r"^\| `(.*?)/` \| .", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(folders())
 
 
 def test_version_has_its_changelog():
