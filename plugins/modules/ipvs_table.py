@@ -276,12 +276,12 @@ EXAMPLES = r"""
 - name: Read the table
   linux.lvs.ipvs_table:
     state: gathered
-  register: now
+  register: current
 
 - name: Declare again what was read, which changes nothing
   linux.lvs.ipvs_table:
     state: overridden
-    services: "{{ now.gathered }}"
+    services: "{{ current.gathered }}"
 
 - name: Read a file of ipvsadm-save
   linux.lvs.ipvs_table:

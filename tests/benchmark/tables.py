@@ -103,7 +103,10 @@ def inside(netns, options, theirs):
     table = declared(spec_of(options).entries)
     steps = make_steps({}, table)
     with _host.network_namespace(netns.name), contextlib.closing(Kernel()) as kernel:
-        flush = lambda: netns.ipvsadm("-C")  # noqa: E731
+
+        def flush():
+            netns.ipvsadm("-C")
+
         bare = Bare()
         messages = packed(bare.family, steps)
         limit = seconds(lambda: bare.change(messages), flush)
