@@ -21,6 +21,7 @@ from ._options import DrainSpec
 from ._plan import Operation, led_back, listed, make_plan, make_steps
 
 ATTEMPTS = 5  # to settle a table on which somebody else works too
+LEAD_BACK_ROUNDS = 20
 DRAIN_POLL = 0.5  # s
 DRAIN_REPORT = 30.0  # s between two lines in the log about a wait
 
@@ -189,10 +190,11 @@ class _Run:
         for step in steps:
             failures = []
             for operation, failure in zip(step, self.kernel.apply(step)):
-                if failure is None:
+                if failure is None or isinstance(failure, Unsettled):  # done, or perhaps
                     self.journal.append(operation)
                     if operation.server is None and operation.after is None:
                         self.removed[operation.service] = table[operation.service]
+                if failure is None:
                     self.task.log(command(operation, self.task.netns))
                 else:
                     failures.append(failure)
@@ -207,37 +209,52 @@ class _Run:
                 return
 
     def _lead_back(self) -> str:
-        """Undoes what this run did; returns how that went, in words. What could not be undone stays in the journal."""
+        """Undoes what this run did; returns how that went, in words. What could not be undone stays in the journal.
+
+        What others change meanwhile is met by reading again; what the kernel refuses is left out, and the rest undone.
+        """
         if not self.journal:
             return "nothing was changed"
-        done = f"done before: {listed(self.journal)}"
+        report = f"done before: {listed(self.journal)}"
+        given_up: dict[str, LvsError] = {}
+        snapshot = {**self.snapshot, **self.removed}
         try:
+            for _round in range(LEAD_BACK_ROUNDS):
+                now = self.task.read()
+                target, _foreign = led_back(
+                    now, snapshot, [each for each in self.journal if each.entry not in given_up]
+                )
+                if not self._led_to(now, target, given_up):
+                    break
             now = self.task.read()
-            target, foreign = led_back(now, {**self.snapshot, **self.removed}, self.journal)
-            for step in make_steps(now, target):
-                for operation, failure in zip(step, self.kernel.apply(step)):
-                    if failure is not None:
-                        raise failure
-                    self.task.log(f"leading back: {command(operation, self.task.netns)}")
-            left = make_plan(self.task.read(), target)
         except LvsError as error:
-            return f"{done}; leading it back failed: {error}{self._what_it_needs()}"
-        report = f"{done}, and led back"
-        if foreign:
-            report += f"; left as somebody else changed it meanwhile: {', '.join(foreign)}"
+            return f"{report}; leading it back failed: {error}"
+        target, foreign = led_back(now, snapshot, self.journal)
+        left = make_plan(now, target)
+        stays = {*foreign, *(operation.entry for operation in left)}
+        self.journal = [operation for operation in self.journal if operation.entry in stays]
         if left:
-            return f"{report}; still different: {listed(left)}"
-        if not foreign:
-            self.journal = []
-        return report
+            cause = next(iter(given_up.values()), "another process keeps changing the table")
+            report += f"; leading it back failed: {cause}; to be as before it needs: {listed(left)}"
+        else:
+            report += ", and led back"
+        return report + (f"; left as somebody else changed it meanwhile: {', '.join(foreign)}" if foreign else "")
 
-    def _what_it_needs(self) -> str:
-        """What differs from the table as it was, where it can be told."""
-        try:
-            left = make_plan(self.task.read(), self.snapshot)
-        except LvsError:
-            return ""
-        return f"; to be as before it needs: {listed(left)}"
+    def _led_to(self, now: Table, target: Table, given_up: dict[str, LvsError]) -> bool:
+        """One round of leading back; whether another one is needed, with what the kernel refused noted."""
+        steps = make_steps(now, target)
+        for step in steps:
+            failed = False
+            for operation, failure in zip(step, self.kernel.apply(step)):
+                if failure is None:
+                    self.task.log(f"leading back: {command(operation, self.task.netns)}")
+                    continue
+                failed = True
+                if not isinstance(failure, Conflict):
+                    given_up.setdefault(operation.entry, failure)
+            if failed:
+                return True
+        return bool(steps)
 
 
 def wait_for(kernel: Kernel, table: Table, awaited: Sequence[Awaited], task: Task, begin: float) -> tuple[Drained, ...]:
@@ -304,8 +321,10 @@ def _why_not(drains: Sequence[Drained], templates_expire: bool) -> str:
     if "inactive" in kinds:
         reasons.append("Inactive ones end by time-out: UDP 300 s after its last packet, closed TCP after up to 120 s")
     if "persistent" in kinds:
+        timeouts = [drained.service.persistence_timeout for drained in drains if drained.left.persistent]
+        after = f"{timeouts[0]} s" if timeouts[0] is not None else "by their own time-out, for persistence is off now,"
         reasons.append(
-            f"Persistent ones end {drains[0].service.persistence_timeout} s after the client's last connection"
+            f"Persistent ones end {after} after the client's last connection"
             + ("" if templates_expire else ", and net.ipv4.vs.expire_quiescent_template 0 lets known clients come back")
         )
     return ". ".join(reasons) + "."

@@ -14,7 +14,7 @@ import fcntl
 import os
 import stat
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Iterator
 
 from ._errors import Busy, Refused, Unsupported
@@ -95,8 +95,9 @@ def lock(owner: str) -> Iterator[None]:
 
     ``owner`` is what a run that has to wait too long is told about us. Raises Busy after LOCK_WAIT seconds.
     """
-    path = os.path.join(_LOCKS, f"{os.stat('/proc/thread-self/ns/net').st_ino}.lock")
+    path = _LOCKS
     try:
+        path = os.path.join(_LOCKS, f"{os.stat('/proc/thread-self/ns/net').st_ino}.lock")
         os.makedirs(_LOCKS, mode=0o700, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
@@ -104,8 +105,9 @@ def lock(owner: str) -> Iterator[None]:
         raise Unsupported(f"can't open the lock {path}: {error.strerror}{hint}") from None
     try:
         _acquire(descriptor, path)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{owner}, process {os.getpid()}, since {time.strftime('%F %T %z')}".encode(), 0)
+        with suppress(OSError):  # a full disk: then those who wait are not told by whom it is held
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{owner}, process {os.getpid()}, since {time.strftime('%F %T %z')}".encode(), 0)
         yield
     finally:
         os.close(descriptor)

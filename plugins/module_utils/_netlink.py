@@ -342,8 +342,9 @@ class Kernel:
     def apply(self, step: Sequence[Operation]) -> list[LvsError | None]:
         """Carries out operations that do not rely on each other; what became of each of them, None when it was done.
 
-        It is Conflict when the entry is not as the operation supposes, Refused when the kernel does not take it. After
-        a failure the rest may not have been tried: then the list is shorter.
+        It is Conflict when the entry is not as the operation supposes, Refused when the kernel does not take it, Unsettled
+        when the answer was lost and it may have been done. After a failure the rest may not have been tried: then the
+        list is shorter.
         """
         outcomes: list[LvsError | None] = []
         for begin in range(0, len(step), _BATCH):
@@ -353,9 +354,8 @@ class Kernel:
             try:
                 failures = self._link().change(requests)
             except OSError as error:
-                raise Unsettled(f"can't tell what became of {listed(part)}: {_reason(error.errno or 0)}") from None
-            if errno.EPERM in failures.values():
-                raise Unsupported(_not_permitted())
+                unknown = f"can't tell what became of {listed(part)}: {_reason(error.errno or 0)}"
+                return outcomes + [Unsettled(unknown)] * len(part)
             outcomes += [
                 _explained(command, failures[index], operation) if index in failures else None
                 for index, (command, operation) in enumerate(zip(commands, part))
@@ -564,8 +564,8 @@ _GONE_OR_THERE = {
 _REASONS: Mapping[tuple[str, int], str] = {
     ("DEST", errno.EINVAL): (
         "the address must be unicast, or this namespace's own (IPv6 link-local never, and no address at all while lo"
-        " is down or nothing is routed), a gue tunnel needs a port, and servers of the other family can't be had"
-        " while a sync daemon runs"
+        " is down or nothing is routed), a gue tunnel needs a port, servers of the other family can't be had while"
+        " a sync daemon runs, and newer kernels take no threshold above 2147483647"
     ),
     ("DEST", errno.ERANGE): "a weight or threshold is out of range, or lower_threshold is above upper_threshold",
     ("SERVICE", errno.EINVAL): "an attribute is out of range (an IPv6 prefix length is 1 to 128)",
@@ -576,6 +576,8 @@ _REASONS: Mapping[tuple[str, int], str] = {
 
 def _explained(command: str, number: int, operation: Operation) -> LvsError:
     """What the kernel answered to a command as an error with a sentence."""
+    if number == errno.EPERM:
+        return Unsupported(f"{operation}: {_not_permitted()}")
     if number in _GONE_OR_THERE[command]:
         return Conflict(f"{operation}: {os.strerror(number)}")
     if number == errno.ENOENT and isinstance(operation.after, Service):

@@ -127,14 +127,14 @@ class Reader:
         self.problem(name, f"{value!r} is not a dictionary")
         return None
 
-    def integer(self, name: str, low: int, high: int) -> Any:
-        """A whole number within the range."""
+    def integer(self, name: str, low: int, high: int, beyond: int | None = None) -> Any:
+        """A whole number within the range; up to ``beyond`` only the kernel can hold it (see _model)."""
         value = self._options.get(name)
         if value is None or (
-            isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+            isinstance(value, int) and not isinstance(value, bool) and low <= value <= (beyond or high)
         ):  # most values, of ten thousand servers
             return value
-        return self.read(name, lambda value: parse_integer(value, low, high))
+        return self.read(name, lambda value: parse_integer(value, low, high, beyond))
 
     def choice(self, name: str, choices: Sequence[str], odd: bool = False) -> Any:
         """One of the choices; with ``odd`` also a name of what only the kernel can hold (see _model)."""
@@ -148,8 +148,8 @@ class Reader:
         return self.read(name, lambda value: tuple(parse_choice(item, choices) for item in as_list(value)))
 
 
-def parse_integer(value: Any, low: int, high: int) -> int:
-    """A whole number, also as text. Raises ValueError."""
+def parse_integer(value: Any, low: int, high: int, beyond: int | None = None) -> int:
+    """A whole number, also as text, up to ``high``, or ``beyond`` without saying so. Raises ValueError."""
     number: int | None = None
     if isinstance(value, int) and not isinstance(value, bool):
         number = value
@@ -160,7 +160,7 @@ def parse_integer(value: Any, low: int, high: int) -> int:
         number = int(text) if _WHOLE_NUMBER.fullmatch(text) else None
     if number is None:
         raise ValueError(f"{value!r} is not a whole number between {low} and {high}")
-    if not low <= number <= high:
+    if not low <= number <= (beyond or high):
         raise ValueError(f"{value} is not between {low} and {high}")
     return number
 
@@ -241,7 +241,7 @@ def read_service(options: Reader, odd: bool = False) -> ServiceSpec | None:
     ):
         if value is not None:
             given[name] = value
-    timeout = options.integer("persistence_timeout", 0, MAX_U32 if odd else MAX_PERSISTENCE)
+    timeout = options.integer("persistence_timeout", 0, MAX_PERSISTENCE, MAX_U32 if odd else None)
     if timeout is not None:
         given["persistence_timeout"] = timeout or None
     return ServiceSpec(key, given) if key and len(options.problems) == noted else None
@@ -268,7 +268,7 @@ def _parse_netmask(key: ServiceKey | None, value: Any) -> Any:
 
 def read_server(options: Reader, odd: bool = False) -> ServerSpec | None:
     """A real server; None when it is wrong, with the reasons noted. ``odd`` as in read_service."""
-    most = MAX_U32 if odd else MAX_INT
+    beyond = MAX_U32 if odd else None
     noted = len(options.problems)
     address = options.read("address", _parse_server_address)
     if not options.given("address"):
@@ -278,8 +278,8 @@ def read_server(options: Reader, odd: bool = False) -> ServerSpec | None:
     for name, value in (
         ("forwarding", options.choice("forwarding", FORWARDINGS, odd)),
         ("weight", options.integer("weight", 0, MAX_INT)),
-        ("upper_threshold", options.integer("upper_threshold", 0, most)),
-        ("lower_threshold", options.integer("lower_threshold", 0, most)),
+        ("upper_threshold", options.integer("upper_threshold", 0, MAX_INT, beyond)),
+        ("lower_threshold", options.integer("lower_threshold", 0, MAX_INT, beyond)),
         ("tunnel_type", options.choice("tunnel_type", TUNNEL_TYPES, odd)),
         ("tunnel_port", options.integer("tunnel_port", 1, 65535)),
         ("tunnel_checksum", options.choice("tunnel_checksum", TUNNEL_CHECKSUMS, odd)),

@@ -47,6 +47,8 @@ def run_info() -> None:
 
 def _info_request(options: Reader, check_mode: bool) -> tuple[Sequence[str], ServiceKey | None]:
     gather = options.choices("gather", GATHER)
+    if gather == ():
+        options.problem("gather", f"is empty; give some of {', '.join(GATHER)}, or leave it out")
     return gather or (), sub_service(options, required=False)
 
 

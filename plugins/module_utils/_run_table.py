@@ -163,6 +163,8 @@ def _table_request(options: Reader, check_mode: bool) -> TableRequest:
     exclude = read_exclude(options)
     refuse_excluded(entries or (), exclude, options.problems)
     actions = options.choices("allowed_actions", ACTIONS)
+    if actions == () and options.value("allowed_actions") != []:
+        options.problem("allowed_actions", f"is empty text; give some of {', '.join(ACTIONS)}, or []")
     drain = read_drain(options)
     spec = TableSpec(
         scope=SCOPES.get(state, SCOPES["overridden"]),
@@ -273,14 +275,19 @@ def _warnings(outcome: Outcome, check_mode: bool) -> Iterator[str]:
     yield from outcome.warnings
     for operation in outcome.operations:
         yield from unsayable(operation)
-        if check_mode and isinstance(operation.after, Service):
-            yield from _missing_modules(operation.after)
+    if check_mode:
+        yield from _missing_modules([each.after for each in outcome.operations if isinstance(each.after, Service)])
 
 
-def _missing_modules(service: Service) -> Iterator[str]:
-    for words, module in kernel_modules(service):
+def _missing_modules(services: Sequence[Service]) -> Iterator[str]:
+    wanted: dict[tuple[str, str], list[Service]] = {}
+    for service in services:
+        for pair in kernel_modules(service):
+            wanted.setdefault(pair, []).append(service)
+    for (words, module), by in wanted.items():
         if not _host.module_loaded(module) and _host.module_installed(module) is False:
-            yield missing_module(words, module)
+            others = f"; {by[0].key} and {len(by) - 1} more want it" if len(by) > 1 else ""
+            yield missing_module(words, module) + others
 
 
 def _drain(drained: Drained) -> dict[str, Any]:

@@ -37,7 +37,6 @@ from ._options import (
     Reader,
     ServerSpec,
     ServiceSpec,
-    as_list,
     read_server,
     read_service,
     read_service_key,
@@ -174,7 +173,7 @@ def _dictionaries(value: Any, path: str, problems: list[str]) -> list[tuple[str,
 
 def read_exclude(options: Reader) -> tuple[Exclusion, ...]:
     """Services to leave alone."""
-    value = options.read("exclude", as_list)
+    value = options.value("exclude")
     found = _dictionaries(value, options.path("exclude"), options.problems) if value is not None else []
     exclusions = (
         _read_exclusion(where, Reader(item, f"{where}.", options.problems), options.problems) for where, item in found
@@ -232,8 +231,8 @@ def declared(entries: Sequence[EntrySpec]) -> Table:
 def with_table(current: Table, spec: TableSpec) -> Desired:
     """The table as the spec wants it. Raises InvalidInput with all that is wrong."""
     if spec.scope.removes == "listed":
-        listed = set(current) if spec.entries is None else {entry.service.key for entry in spec.entries}
-        return Desired({key: entry for key, entry in current.items() if _stays(key, listed, spec.exclude)})
+        going = set(current) if spec.entries is None else {entry.service.key for entry in spec.entries}
+        return Desired({key: entry for key, entry in current.items() if _stays(key, going, spec.exclude)})
     others = spec.scope.removes == "others"
     table = {key: entry for key, entry in current.items() if not others or _covered(key, spec.exclude)}
     problems: list[str] = []
@@ -247,8 +246,8 @@ def with_table(current: Table, spec: TableSpec) -> Desired:
     return Desired(table, warnings=tuple(warnings))
 
 
-def _stays(key: ServiceKey, listed: set[ServiceKey], exclude: Sequence[Exclusion]) -> bool:
-    return key not in listed or _covered(key, exclude)
+def _stays(key: ServiceKey, going: set[ServiceKey], exclude: Sequence[Exclusion]) -> bool:
+    return key not in going or _covered(key, exclude)
 
 
 def _entry(

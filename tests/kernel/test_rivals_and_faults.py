@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import time
 from dataclasses import replace
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils import _host
+from ansible_collections.linux.lvs.plugins.module_utils import _host, _netlink
 from ansible_collections.linux.lvs.plugins.module_utils._apply import Task, converge
 from ansible_collections.linux.lvs.plugins.module_utils._desired import Desired
-from ansible_collections.linux.lvs.plugins.module_utils._errors import Refused
+from ansible_collections.linux.lvs.plugins.module_utils._errors import Refused, Unsettled
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel, Link
 from ansible_collections.linux.lvs.plugins.module_utils._options import DrainSpec
@@ -415,14 +417,13 @@ def test_refused_removal_of_a_drained_service_gives_the_weights_back(netns, modu
 
 def test_what_the_kernel_does_not_keep_is_told(netns, module, monkeypatch):
     """As kernels before 5.2 do with tunnel types, which they do not know."""
-    kernel_apply = Kernel.apply
 
-    def apply(kernel, operation):
+    def without_tunnels(kernel, operation):
         older = replace(operation.after, tunnel_type="ipip", tunnel_port=None, tunnel_checksum=None)
-        kernel_apply(kernel, replace(operation, after=older))
+        carry_out(kernel, replace(operation, after=older))
 
     netns.restore(f"-A {WEB} -s rr\n-a {WEB} -r {REAL}:80 -i -w 1 -x 9 -y 8\n")
-    monkeypatch.setattr(Kernel, "apply", apply)
+    monkeypatch.setattr(Kernel, "apply", singly(without_tunnels))
     gue = {"tunnel_type": "gue", "tunnel_port": 6080}
     message = failed(module("ipvs_server", service=HTTP, address=REAL, weight=5, **gue))
     told, _separator, done = message.partition("; done before, and left so: ")
@@ -498,3 +499,27 @@ def test_table_is_planned_again_after_a_wait(network, netns, module, traffic):
     traffic.end(connection)
     ok(drain.result())
     assert netns.save() == ["-A -f 7 -s rr"]
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_lost_answers_of_a_batch_lead_back(netns, monkeypatch, lost):
+    """The kernel has done what it was sent, but nobody can tell."""
+    netns.restore(NOW)
+    before = seen(netns)
+    monkeypatch.setattr(_netlink, "_BATCH", 2)
+    change, calls = Link.change, []
+
+    def losing(link, requests):
+        answer = change(link, requests)
+        calls.append(len(requests))
+        if len(calls) == lost:
+            raise OSError(errno.ENOBUFS, os.strerror(errno.ENOBUFS))
+        return answer
+
+    monkeypatch.setattr(Link, "change", losing)
+    with pytest.raises(
+        Unsettled, match=r"can't tell what became of .*No buffer space available.*, and led back$"
+    ) as told:
+        go(netns, Kernel(), WANTED)
+    assert seen(netns).configuration == before.configuration
+    assert told.value.done == ()

@@ -444,3 +444,109 @@ def test_long_wait_is_logged_now_and_then(clock):
         "draining since 30 s: tcp 192.0.2.1:80 -> 198.51.100.1:80 has 1 active, 0 inactive, 0 persistent"
     )
     assert len(lines) == 3
+
+
+# Leading back beside others
+
+
+WIDE = {
+    key: Entry(Service(key, "rr"), {}) for key in (ServiceKey("ipv4", "tcp", f"192.0.2.{n}", 80) for n in range(2, 7))
+}
+
+
+def refused_run(world, wanted):
+    with pytest.raises(LvsError) as caught:
+        converge(world, world.task(lambda table: Desired(wanted)))
+    return caught.value
+
+
+def test_rival_on_the_way_back_is_met_by_reading_again():
+    """It removes one of the entries that are to be removed; the others go all the same."""
+    world = World(PAIR)
+    world.refuse = 4
+
+    def rival(count):
+        if count == 6:
+            world.table.pop(list(WIDE)[2])
+
+    world.rival = rival
+    error = refused_run(world, {**PAIR, **WIDE})
+    assert world.table == PAIR
+    assert error.done == ()
+
+
+def test_refusal_on_the_way_back_does_not_keep_the_rest_from_being_undone():
+    world = World(PAIR)
+    stubborn = next(iter(WIDE))
+    apply = world._apply
+
+    def one(operation):
+        if operation.verb == "remove" and operation.service == stubborn:
+            raise Refused(f"{operation}: no")
+        apply(operation)
+
+    world._apply, world.refuse = one, 4
+    error = refused_run(world, {**PAIR, **WIDE})
+    assert world.table == {**PAIR, stubborn: WIDE[stubborn]}
+    assert str(error).endswith(
+        "; leading it back failed: remove tcp 192.0.2.2:80: no; to be as before it needs: remove tcp 192.0.2.2:80"
+    )
+    assert error.done == ("ipvsadm -A -t 192.0.2.2:80 -s rr",)
+
+
+def test_rival_at_work_elsewhere_is_no_business_of_the_way_back():
+    world = World(PAIR)
+    world.refuse = 4
+    theirs = {**PAIR, HTTP: Entry(PAIR[HTTP].service, {RIPS[0]: Server(RIPS[0], "nat", 77)})}
+
+    def rival(count):
+        if count >= 5:
+            world.table = {**world.table, HTTP: theirs[HTTP]}
+
+    world.rival = rival
+    error = refused_run(world, {**PAIR, **WIDE})
+    assert world.table == theirs
+    assert str(error).endswith(", and led back")
+    assert error.done == ()
+
+
+def test_what_could_not_be_undone_is_all_that_is_told_as_done():
+    world = World(PAIR)
+    world.refuse = 4
+    first = next(iter(WIDE))
+
+    def rival(count):
+        if count == 4:
+            world.table[first] = Entry(Service(first, "lc"), {})
+
+    world.rival = rival
+    error = refused_run(world, {**PAIR, **WIDE})
+    assert world.table == {**PAIR, first: Entry(Service(first, "lc"), {})}
+    assert error.done == ("ipvsadm -A -t 192.0.2.2:80 -s rr",)
+    assert str(error).endswith("; left as somebody else changed it meanwhile: tcp 192.0.2.2:80")
+
+
+@pytest.mark.parametrize("done", [0, 1, 3])
+def test_step_whose_answers_are_lost_is_led_back_whatever_of_it_was_done(done):
+    world = World(PAIR)
+    apply = world.apply
+
+    def losing(step):
+        world.apply = apply
+        apply(step[:done])
+        return [Unsettled("answers were lost")] * len(step)
+
+    world.apply = losing
+    error = refused_run(world, {**PAIR, **WIDE})
+    assert world.table == PAIR
+    assert error.done == ()
+
+
+def test_memories_of_a_persistence_that_was_turned_off_are_told_without_a_number(clock):
+    world = clock(World(PAIR))
+    world.left = lambda now: {RIPS[0]: Connections(persistent=1)}
+    drain = DrainSpec(5, ("persistent",))
+    outcome = converge(world, world.task(lambda table: _drain(table, 5), drain))
+    assert (
+        "Persistent ones end by their own time-out, for persistence is off now, after the client's" in outcome.failure
+    )

@@ -133,3 +133,14 @@ def test_entries_of_a_service(service, ports):
 
 def test_services_are_asked_for_only_where_they_matter():
     of_service(ENTRIES, HTTP, lambda: pytest.fail("they are read from the kernel"))
+
+
+FTP = ServiceKey("ipv4", "tcp", "192.168.0.1", 21)
+
+
+@pytest.mark.parametrize(
+    ("services", "ports"), [([FTP], [0, 21]), ([FTP, ALL_PORTS], [21])], ids=["alone", "beside all ports"]
+)
+def test_memories_of_ftp_are_kept_as_those_of_all_ports(services, ports):
+    found = of_service([entry(0, client=0), entry(0), entry(21), entry(80)], FTP, lambda: services)
+    assert [each.virtual.port for each in found] == ports

@@ -97,7 +97,7 @@ PROBLEMS = {
             "services[0].servers[1].address: is required",
             "services[0].servers[1].weight: -1 is not between 0 and 2147483647",
             "services[1].fwmark: 0 is not between 1 and 4294967295",
-            "services[1].servers[0].upper_threshold: 'x' is not a whole number between 0 and 4294967295",
+            "services[1].servers[0].upper_threshold: 'x' is not a whole number between 0 and 2147483647",
         ],
     ),
     "one service in two spellings": (
