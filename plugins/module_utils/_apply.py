@@ -18,7 +18,7 @@ from ._ipvsadm import command
 from ._model import CONNECTION_KINDS, Connections, Service, ServiceKey, Table
 from ._netlink import Kernel
 from ._options import DrainSpec
-from ._plan import Operation, led_back, listed, make_plan, make_steps
+from ._plan import Operation, led_back, listed, make_plan, make_steps, shown
 
 ATTEMPTS = 5  # to settle a table on which somebody else works too
 LEAD_BACK_ROUNDS = 20
@@ -231,8 +231,7 @@ class _Run:
             return f"{report}; leading it back failed: {error}"
         target, foreign = led_back(now, snapshot, self.journal)
         left = make_plan(now, target)
-        stays = {*foreign, *(operation.entry for operation in left)}
-        self.journal = [operation for operation in self.journal if operation.entry in stays]
+        self.journal = [each for each in self.journal if shown(now, each) != shown(snapshot, each)]
         if left:
             cause = next(iter(given_up.values()), "another process keeps changing the table")
             report += f"; leading it back failed: {cause}; to be as before it needs: {listed(left)}"

@@ -123,10 +123,10 @@ def led_back(now: Table, snapshot: Table, journal: Sequence[Operation]) -> tuple
     table = dict(now)
     foreign: list[str] = []
     for operation in reversed(journal):
-        if _shown(table, operation) == operation.before:
+        if shown(table, operation) == operation.before:
             continue  # came back with its service
         service_gone = operation.server is not None and operation.service not in table
-        if service_gone or _shown(table, operation) != operation.after or _holds_foreign_servers(table, operation):
+        if service_gone or shown(table, operation) != operation.after or _holds_foreign_servers(table, operation):
             foreign.append(operation.entry)
         elif operation.server is None:
             _restore_service(table, snapshot, operation)
@@ -139,7 +139,8 @@ def led_back(now: Table, snapshot: Table, journal: Sequence[Operation]) -> tuple
     return table, tuple(foreign)
 
 
-def _shown(table: Table, operation: Operation) -> Service | Server | None:
+def shown(table: Table, operation: Operation) -> Service | Server | None:
+    """What a table has of the entry that an operation is about."""
     entry = table.get(operation.service)
     if entry is None or operation.server is None:
         return entry.service if entry else None

@@ -357,7 +357,7 @@ def test_all_that_is_wrong_is_told_at_once_offline_too(quick):
             {"services": [HTTP], "servers": []},
             "servers: is not an option here; there are allow_empty, allowed_actions, ",
         ),
-        ({"services": [HTTP], "exclude": "10.0.0.0/8"}, "exclude[0]: '10.0.0.0/8' is not a dictionary"),
+        ({"services": [HTTP], "exclude": "10.0.0.0/8"}, "exclude: '10.0.0.0/8' is not a list"),
     ],
 )
 def test_options_that_make_no_sense_are_told(netns, quick, options, start):
