@@ -15,7 +15,7 @@ test:  ## everything that a change must pass
 test-fast:  ## a selection, in less than two minutes
 	@exec python3 tests/all.py fast
 
-test-all:  ## test, with every ansible-core and long random tests
+test-all:  ## test, with every ansible-core, long random tests, and all on a kernel that is not the lab's own
 	@exec python3 tests/all.py long
 
 lint:  ## all linters, sanity tests too

@@ -22,9 +22,9 @@ LANES = {
     "long": [["lint", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
 }
 NEEDS = {  # disk of the cache, minutes the first time and later
-    "fast": (700, 3, 1),
-    "default": (1500, 12, 6),
-    "long": (2000, 60, 50),
+    "fast": (700, 4, 2),
+    "default": (1500, 14, 11),
+    "long": (2000, 45, 35),
 }
 LONG = {
     "HYPOTHESIS_PROFILE": "long",

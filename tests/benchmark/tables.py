@@ -26,7 +26,7 @@ from ansible_collections.linux.lvs.tests.lab.fixtures import Namespace, command
 
 TIMES = 3
 GROWTH = (500, 1000, 2000, 4000)
-LOOPED = 200  # tasks of `command: ipvsadm`
+LOOPED = 100  # tasks of `command: ipvsadm`
 HUGE = 100_000
 NOTHING = """\
 from ansible.module_utils.basic import AnsibleModule

@@ -8,7 +8,6 @@ Exit status: the command's; 124 when its time is up; 125 when the lab itself fai
 """
 
 import argparse
-import contextlib
 import os
 import re
 import select
@@ -76,6 +75,7 @@ def uml(job, options):
     kernel = Path(found.stdout.strip())
     write_script(job, options.command, "uml", home="/run/lvs-lab")
     receive, send = os.pipe()
+    processor = own_processor()
     words = [
         *("seccomp=on", f"mem={options.mem}", "rootfstype=hostfs", "rootflags=/", "ro", "noreboot", "quiet"),
         *("con=null", "con0=null,fd:1", "ssl=null", f"ssl0=null,fd:{send}"),
@@ -90,7 +90,7 @@ def uml(job, options):
             stderr=console,
             pass_fds=[send],
             start_new_session=True,
-            preexec_fn=stay_on_one_processor,
+            preexec_fn=lambda: os.sched_setaffinity(0, {processor}),
         )
     os.close(send)
     follow(child, receive, options.time)
@@ -100,27 +100,22 @@ def uml(job, options):
         raise LabError(f"the kernel ended before the command did (its own exit status: {child.returncode})") from None
 
 
-def stay_on_one_processor():
-    """The kernel and its one running process take turns. On two processors each turn wakes the other one up, and in a
-    virtual machine that takes longer than the turn itself. Several kernels spread out.
+def own_processor():
+    """The one for a new kernel: that and its one running process take turns. On two processors each turn wakes the other
+    one up, and in a virtual machine that takes longer than the turn itself. Several kernels spread out.
     """
-    taken = [only for only in map(only_processor, processes_named("linux.uml")) if only is not None]
-    os.sched_setaffinity(0, {min(sorted(os.sched_getaffinity(0)), key=taken.count)})
+    taken = [allowed.pop() for allowed in map(processors_of, os.listdir("/proc")) if len(allowed) == 1]
+    return min(sorted(os.sched_getaffinity(0)), key=taken.count)
 
 
-def processes_named(name):
-    for path in Path("/proc").glob("[0-9]*/comm"):
-        with contextlib.suppress(OSError):
-            if path.read_text().strip() == name:
-                yield int(path.parent.name)
-
-
-def only_processor(pid):
-    with contextlib.suppress(OSError):
-        allowed = os.sched_getaffinity(pid)
-        if len(allowed) == 1:
-            return allowed.pop()
-    return None
+def processors_of(entry):
+    """Those that a kernel of ours may run on; none for everything else."""
+    try:
+        if Path("/proc", entry, "comm").read_text() == "linux.uml\n":
+            return os.sched_getaffinity(int(entry))
+    except (OSError, ValueError):  # gone meanwhile, or no process
+        pass
+    return set()
 
 
 def native(job, options):

@@ -121,7 +121,7 @@ def test_an_interrupt_ends_every_process(started, number):
 
 
 def test_a_crash_of_the_kernel_is_told_with_its_console(started):
-    runner, session = started("bash", "-c", "echo begun; echo c >/proc/sysrq-trigger; sleep 100")
+    runner, session = started("bash", "-c", "echo begun; sleep 1; echo c >/proc/sysrq-trigger; sleep 100")
     assert runner.wait(30) == 125
     told = runner.stderr.read()
     assert "lab: the kernel ended before the command did" in told
@@ -177,7 +177,8 @@ ipvsadm -A -t 192.0.2.9:80 -s rr; ipvsadm -a -t 192.0.2.9:80 -r 192.0.2.10 -m
 ip netns add mine; mkdir /run/linux-lvs; echo held >/run/linux-lvs/1.lock
 state() {
     sysctl -a 2>/dev/null | grep -E "^(net|kernel.modprobe)" | grep -vE "$MOVING"
-    ip -br link; ip -br addr; ip route; ip -6 route; ls /run; ls -lR /run/netns /run/linux-lvs; cat /proc/self/mounts
+    ip -br link; ip -br addr; ip route; ip -6 route; cat /proc/self/mounts
+    ls -I 'lab test*' /run; ls -lR /run/netns /run/linux-lvs
     ipvsadm -Sn; ipvsadm -Ln --thresholds; ipvsadm -L --timeout; ipvsadm -L --daemon
 }
 state >/run/lvs-lab/before
