@@ -13,7 +13,7 @@ from ansible_collections.linux.lvs.tests.lab.fixtures import command
 from ansible_collections.linux.lvs.tests.profiles import load_profile
 from helpers import Quick, Traffic
 
-load_profile(quick=40, long=1000)
+load_profile(quick=40, long=600)
 
 
 @pytest.fixture

@@ -320,8 +320,9 @@ each_way = pytest.mark.parametrize(
         ("ipvs_sync_daemon", {"role": "master", "interface": "lo", "sync_id": 1}),
         ("ipvs_timeouts", {"tcp": 5, "check": True}),
         ("ipvs_counters", {}),
+        ("ipvs_table", {"services": [{**HTTP, "scheduler": "wrr"}]}),
     ],
-    ids=["present", "check", "absent", "info", "daemon", "timeouts", "counters"],
+    ids=["present", "check", "absent", "info", "daemon", "timeouts", "counters", "table"],
 )
 
 

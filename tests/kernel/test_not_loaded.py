@@ -39,6 +39,12 @@ CHECKS = {
     "timeouts": ("ipvs_timeouts", {"tcp": 7500, "udp": 300}, ["--set 7500 0 0"]),
     "timeouts of the kernel's own": ("ipvs_timeouts", {"tcp": 900, "tcp_fin": 120, "udp": 300}, []),
     "counters": ("ipvs_counters", {}, ["ipvsadm -Z"]),
+    "table": (
+        "ipvs_table",
+        {"state": "overridden", "services": [{**HTTP, "servers": [{"address": "198.51.100.1"}]}], "drain_timeout": 5},
+        ["-s wlc", "-r 198.51.100.1:80 -g -w 1"],
+    ),
+    "table deleted": ("ipvs_table", {"state": "deleted", "drain_timeout": 5}, []),
 }
 
 
@@ -83,6 +89,8 @@ def test_check_mode_warns_of_what_the_kernel_can_not_load(module):
 def test_absent_has_nothing_to_do_and_needs_no_pyroute2(module, bare):
     assert ok(module.subprocess("ipvs_service", state="absent", **bare, **HTTP))["changed"] is False
     assert ok(module.subprocess("ipvs_server", state="absent", **bare, **SERVER))["changed"] is False
+    assert ok(module.subprocess("ipvs_table", state="deleted", **bare))["changed"] is False
+    assert ok(module.subprocess("ipvs_table", state="gathered", **bare))["gathered"] == []
     assert not loaded()
 
 
