@@ -169,15 +169,17 @@ class _Run:
 
     def settle(self, table: Table, target: Callable[[Table], Table]) -> Table:
         """Applies what leads to the target until a reading shows that nothing is left to do."""
-        steps = make_steps(table, target(table))
+        goal = target(table)
+        steps = make_steps(table, goal)
         for _attempt in range(ATTEMPTS):
             if not steps:
                 return table
-            goal = target(table)
             self._apply(steps, table)
             table = self.task.again(table, {operation.service for step in steps for operation in step})
-            # what somebody else did meanwhile may have another goal
-            steps = make_steps(table, goal) and make_steps(table, target(table))
+            steps = make_steps(table, goal)
+            if steps:  # what somebody else did meanwhile may have another goal
+                goal = target(table)
+                steps = make_steps(table, goal)
         if not steps:
             return table
         left = [operation for step in steps for operation in step]
@@ -226,7 +228,8 @@ class _Run:
                 )
                 if not self._led_to(now, target, given_up):
                     break
-            now = self.task.read()
+            else:
+                now = self.task.read()
         except LvsError as error:
             return f"{report}; leading it back failed: {error}"
         target, foreign = led_back(now, snapshot, self.journal)

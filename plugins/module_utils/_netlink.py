@@ -192,7 +192,7 @@ class Link:
 
     def get(self, command: str, payload: bytes) -> bytes:
         """The payload of the only message of the answer."""
-        ((_index, sequence),) = self._send([(command, payload)], NLM_F_REQUEST)
+        sequence = self._send([(command, payload)], NLM_F_REQUEST)
         for message in self._receive():
             if message.sequence == sequence:
                 if message.kind == NLMSG_ERROR:
@@ -206,7 +206,7 @@ class Link:
         What comes in one chunk was read at one moment. What others change between two chunks makes entries that did
         not change vanish, or come twice.
         """
-        ((_index, sequence),) = self._send([(command, payload)], NLM_F_REQUEST | NLM_F_DUMP)
+        sequence = self._send([(command, payload)], NLM_F_REQUEST | NLM_F_DUMP)
         payloads: list[bytes] = []
         chunks = 0
         while True:
@@ -225,8 +225,8 @@ class Link:
         """Sends all of them at once; the error numbers of those that failed, by index. The others were done."""
         failures: dict[int, int] = {}
         # only the last one is acknowledged: the kernel answers in order, and errors always
-        sequences = {sequence: index for index, sequence in self._send(requests, NLM_F_REQUEST)}
-        last = max(sequences)
+        first = self._send(requests, NLM_F_REQUEST, on_last=NLM_F_ACK)
+        last = first + len(requests) - 1
         while True:
             try:
                 answers = self._receive(socket.MSG_DONTWAIT)
@@ -234,29 +234,26 @@ class Link:
                 # netlink's work is done when sending returns: an answer that is not there then will not come
                 return failures
             for message in answers:
-                index = sequences.get(message.sequence)
-                if index is None or message.kind != NLMSG_ERROR:
+                if message.kind != NLMSG_ERROR or not first <= message.sequence <= last:
                     continue
                 if message.error:
-                    failures[index] = message.error
+                    failures[message.sequence - first] = message.error
                 if message.sequence == last:
                     return failures
 
-    def _send(self, requests: Sequence[tuple[str, bytes]], flags: int) -> list[tuple[int, int]]:
-        messages, sequences = [], []
-        for index, (command, payload) in enumerate(requests):
-            self._sequence += 1
-            acknowledged = NLM_F_ACK if index == len(requests) - 1 and command.startswith(_CHANGES) else 0
-            messages.append(pack_message(self._family, command, payload, flags | acknowledged, self._sequence))
-            sequences.append((index, self._sequence))
+    def _send(self, requests: Sequence[tuple[str, bytes]], flags: int, on_last: int = 0) -> int:
+        """Sends all of them at once; the sequence number of the first, from which the others count on."""
+        first, end = self._sequence + 1, len(requests) - 1
+        self._sequence += len(requests)
+        messages = (
+            pack_message(self._family, command, payload, flags | (on_last if index == end else 0), first + index)
+            for index, (command, payload) in enumerate(requests)
+        )
         self._socket.send(b"".join(messages))
-        return sequences
+        return first
 
     def _receive(self, flags: int = 0) -> Iterator[Message]:
         return unpack_messages(self._socket.recv(_CHUNK, flags))
-
-
-_CHANGES = ("NEW_", "SET_", "DEL_", "ZERO")
 
 
 class Kernel:
