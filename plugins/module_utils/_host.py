@@ -60,6 +60,16 @@ def network_namespace(name: str | None) -> Iterator[None]:
         os.close(home)
 
 
+def is_this_namespace(name: str) -> bool:
+    """Whether the network namespace of this name is the one that we work in."""
+    here = os.stat("/proc/thread-self/ns/net")
+    for directory in _NAMESPACES:
+        with suppress(OSError, ValueError):
+            there = os.stat(os.path.join(directory, name))
+            return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+    return False
+
+
 def _open_namespace(name: str) -> int:
     for directory in _NAMESPACES:
         try:

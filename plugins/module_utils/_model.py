@@ -17,7 +17,7 @@ values have names like ``protocol-47``, so that reading never fails and nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping
+from typing import Any, Dict, Mapping, NamedTuple, Sequence
 
 from ._address import FAMILIES, IPV6, endpoint, family_of, is_host, pack
 
@@ -296,6 +296,33 @@ class ServiceStatus:
 
     counters: Counters
     servers: Mapping[ServerKey, ServerStatus]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands in a file; lines are counted from 1."""
+
+    path: str
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A virtual service that another program's file declares."""
+
+    key: ServiceKey
+    place: Place
+
+
+class Declared(NamedTuple):
+    """What a configuration of another program declares, and what of it could not be understood."""
+
+    claims: Sequence[Claim]
+    warnings: Sequence[str]
+    netns: str | None = None  # the name of the network namespace whose table is meant, when that is said
 
 
 def sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
