@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, NamedTuple, Sequence
+from typing import Callable, Iterator, NamedTuple, Sequence
 
 from ._model import Place
 
@@ -88,7 +88,7 @@ class _Reader:
         self._name = name
         self._left = MAX_LINES
         # those of several lines are told apart by their line ends
-        self._definitions: Dict[str, str] = {"_INSTANCE": name, "_HASH": "#", "_BANG": "!"}
+        self._definitions: dict[str, str] = {"_INSTANCE": name, "_HASH": "#", "_BANG": "!"}
 
     def pieces(self, source: Source) -> Iterator[tuple[str, Place]]:
         """The pieces of a file and of all that it includes."""
@@ -153,39 +153,45 @@ class _Reader:
 
     def _line(self, line: str, place: Place, depth: int) -> Iterator[tuple[str, Place]]:
         """The pieces that a line comes to."""
-        for _round in range(MAX_LENGTH):  # each takes a brace or replaces something
+        while line:
             self._left -= 1
             if self._left < 0:
                 raise _TooMuchError
             line = self._if_for_this_host(line)
-            definition = _DEFINITION.fullmatch(line)
-            if definition:
-                self._definitions[definition[1]] = definition[2]
-                return
-            if line.startswith("~"):
-                yield from self._repeated(line, place, depth)
-                return
-            if "$" in line and depth < MAX_DEPTH:
-                replaced = self._replaced(line, place)
-                if "\n" in replaced:
-                    for inner in replaced.rstrip("\n").split("\n"):
-                        yield from self._line(inner, place, depth + 1)
-                    return
-                if replaced != line:
-                    if len(replaced) > MAX_LENGTH or depth + 1 == MAX_DEPTH:
-                        self._warn(place, "a definition is too long, or made of itself")
-                        return
-                    yield from self._line(replaced, place, depth + 1)
-                    return
-            words = split_words(line)
-            if len(words) == 2 and _INCLUDE.fullmatch(words[0]):
-                yield from self._included(words[1], place, depth)
+            others = self._instead_of(line, place, depth)
+            if others is not None:
+                yield from others
                 return
             piece = _PIECES.match(line)
             if piece is None:
                 return
             yield piece[0], place
             line = line[piece.end() :].strip(_BLANKS)
+
+    def _instead_of(self, line: str, place: Place, depth: int) -> Iterator[tuple[str, Place]] | None:
+        """The pieces that come in place of a line; None when it stands for itself."""
+        definition = _DEFINITION.fullmatch(line)
+        if definition:
+            self._definitions[definition[1]] = definition[2]
+            return iter(())
+        if line.startswith("~"):
+            return self._repeated(line, place, depth)
+        replaced = self._replaced(line, place)
+        if replaced != line:
+            return self._lines(replaced, place, depth)
+        words = split_words(line)
+        if len(words) == 2 and _INCLUDE.fullmatch(words[0]):
+            return self._included(words[1], place, depth)
+        return None
+
+    def _lines(self, text: str, place: Place, depth: int) -> Iterator[tuple[str, Place]]:
+        """The pieces of a line whose definitions were replaced, by several lines perhaps."""
+        lines = text.rstrip("\n").split("\n")
+        if depth == MAX_DEPTH or len(max(lines, key=len)) > MAX_LENGTH:
+            self._warn(place, "a definition is too long, or made of itself")
+            return
+        for line in lines:
+            yield from self._line(line, place, depth + 1)
 
     def _replaced(self, line: str, place: Place) -> str:
         """The line with the definitions that it uses; what is not defined stays as it is."""
@@ -231,9 +237,8 @@ class _Reader:
         if depth == MAX_DEPTH:
             self._warn(place, f"include {pattern}: is one file in too many others")
             return
-        full = pattern if pattern.startswith("/") else f"{_directory(place.path)}/{pattern}"
-        for name in expand_braces(full):
-            found = self._find(name)
+        for name in expand_braces(pattern):
+            found = self._find(name if name.startswith("/") else f"{_directory(place.path)}/{name}")
             for problem in found.problems:
                 self._warn(place, f"include {pattern}: {problem}")
             for source in found.sources:

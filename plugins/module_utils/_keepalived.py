@@ -166,14 +166,11 @@ def _servers(block: Sequence[Statement], family: str | None) -> tuple[str, bool]
     tunnelled: set[str | None] = set()
     sorry: tuple[str | None, bool] | None = None
     usable = False
+    family = family or _stated_family(block)
     for each in block:
         word, value = _word(each, 0), _word(each, 1)
         if word in _METHODS:
             tunnel = value == _TUNNEL
-        elif word == "ip_family":
-            family = family or _FAMILIES.get(value)
-        elif word == "persistence_granularity":
-            family = family or (IPV4 if "." in value else IPV6)
         elif word == "sorry_server":
             sorry = (_family(value), tunnel)
         elif word == "sorry_server_lvs_method" and sorry:
@@ -192,6 +189,12 @@ def _servers(block: Sequence[Statement], family: str | None) -> tuple[str, bool]
         tunnelled.add(sorry[0])
     common = tunnelled.pop() if len(tunnelled) == 1 else None
     return family or common or IPV4, usable
+
+
+def _stated_family(block: Sequence[Statement]) -> str | None:
+    values = {_word(each, 0): _word(each, 1) for each in block}
+    mask = values.get("persistence_granularity")
+    return _FAMILIES.get(values.get("ip_family", "")) or (mask and (IPV4 if "." in mask else IPV6)) or None
 
 
 def _is_server(statement: Statement) -> bool:

@@ -44,7 +44,8 @@ def declared_services(path: str, text: str, port_of: PortOf) -> Declared:
         try:
             claims.append(Claim(_key(virtual, port_of), virtual.place))
         except ValueError as error:
-            warnings.append(f"{virtual.place}: virtual={virtual.value}: {error}")
+            word = "virtual6" if virtual.family == IPV6 else "virtual"
+            warnings.append(f"{virtual.place}: {word}={virtual.value}: {error}")
     return Declared(claims, warnings)
 
 
@@ -75,7 +76,7 @@ def _key(virtual: _Virtual, port_of: PortOf) -> ServiceKey:
     if endpoint is None and mark:
         return ServiceKey(virtual.family, fwmark=parse_integer(mark[1], 1, MAX_MARK))
     if endpoint is None:
-        raise ValueError("is neither address:port nor a firewall mark")
+        raise ValueError(f"{virtual.value!r} is neither address:port nor a firewall mark")
     host, port = endpoint.groups()
     protocol = virtual.protocol or ("udp" if port in _DNS else "tcp")
     if protocol not in _PROTOCOLS:

@@ -39,12 +39,15 @@ _ADDS_SERVICE = re.compile(r"\s*(?:ipvsadm\s+)?(?:-A|--add-service)")
 
 _KEEPALIVED = "/etc/keepalived/keepalived.conf"
 _KEEPALIVED_LETTERS = "f:PCBlDS:Gu:XVIRndp:r:Tc:ab:s:xA:mM:ei:tvh"
-_KEEPALIVED_WORDS = (
-    "use-file=|vrrp|check|no_bfd|all|log-console|log-detail|log-facility=|no-syslog|umask=|release-vips"
-    "|dont-release-vrrp|dont-release-ipvs|dont-respawn|dont-fork|dump-conf|pid=|vrrp_pid=|genhash|checkers_pid="
-    "|address-monitoring|bfd_pid=|snmp|snmp-agent-socket=|namespace=|core-dump|core-dump-pattern=|all-config"
-    "|config-id=|signum=|config-test|version|help"
-).split("|")
+# fmt: off
+_KEEPALIVED_WORDS = [
+    "use-file=", "vrrp", "check", "no_bfd", "all", "log-console", "log-detail", "log-facility=", "no-syslog", "umask=",
+    "release-vips", "dont-release-vrrp", "dont-release-ipvs", "dont-respawn", "dont-fork", "dump-conf", "pid=",
+    "vrrp_pid=", "genhash", "checkers_pid=", "address-monitoring", "bfd_pid=", "snmp", "snmp-agent-socket=",
+    "namespace=", "core-dump", "core-dump-pattern=", "all-config", "config-id=", "signum=", "config-test", "version",
+    "help",
+]
+# fmt: on
 _LDIRECTORD = ("/etc/ha.d/ldirectord*.cf", "/etc/ha.d/conf/ldirectord*.cf", "/etc/ldirectord.cf")
 _LDIRECTORD_COMMANDS = ("start", "stop", "restart", "try-restart", "reload", "force-reload", "status")
 
@@ -215,7 +218,8 @@ def _keepalived_owners(host: Host, is_here: Callable[[str], bool]) -> Iterator[O
 def _keepalived_start(words: Sequence[str], host: Host) -> _Start:
     values: dict[str, str] = {}
     try:
-        values = {name.lstrip("-"): value for name, value in getopt.gnu_getopt(list(words), _KEEPALIVED_LETTERS, _KEEPALIVED_WORDS)[0]}
+        options, _others = getopt.gnu_getopt(list(words), _KEEPALIVED_LETTERS, _KEEPALIVED_WORDS)
+        values = {name.lstrip("-"): value for name, value in options}
     except getopt.GetoptError as error:
         host.warn(f"keepalived {' '.join(words)}: {error}")
     return _Start(

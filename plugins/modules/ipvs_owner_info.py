@@ -59,7 +59,7 @@ EXAMPLES = r"""
 
 - name: Refuse a service that has an owner
   ansible.builtin.assert:
-    that: service not in others.owners | map(attribute='service')
+    that: service not in others.owners | map(attribute='service') | list
     fail_msg: "{{ service }} has an owner"
   vars:
     service:

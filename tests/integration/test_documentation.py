@@ -13,8 +13,8 @@ from ansible_collections.linux.lvs.tests.integration.conftest import play_of_tas
 
 REPOSITORY = Path(__file__).parents[2]
 MODULES = [
-    *("ipvs_counters", "ipvs_info", "ipvs_server", "ipvs_service", "ipvs_sync_daemon", "ipvs_sysctls"),
-    *("ipvs_table", "ipvs_timeouts"),
+    *("ipvs_counters", "ipvs_info", "ipvs_owner_info", "ipvs_server", "ipvs_service", "ipvs_sync_daemon"),
+    *("ipvs_sysctls", "ipvs_table", "ipvs_timeouts"),
 ]
 WEB = [
     "-A -t 192.168.0.1:80 -s rr",
@@ -24,6 +24,7 @@ WEB = [
 TABLES = {
     "ipvs_counters": ["-A -t 192.168.0.1:80 -s wlc"],
     "ipvs_info": [],
+    "ipvs_owner_info": [],
     "ipvs_server": [
         "-A -f 1 -s wlc -p 300",
         "-A -t 192.168.0.1:80 -s rr",

@@ -12,6 +12,7 @@ from ansible_collections.linux.lvs.plugins.module_utils import (
     _apply_settings,
     _connections,
     _run_info,
+    _run_owners,
     _run_settings,
     _run_sysctls,
     _run_table,
@@ -39,9 +40,11 @@ from ansible_collections.linux.lvs.plugins.module_utils._model import (
     SERVICE_ATTRIBUTES,
     SERVICE_IDENTITY,
     TIMEOUTS,
+    Claim,
     Connections,
     Counters,
     Entry,
+    Place,
     Server,
     ServerKey,
     ServerStatus,
@@ -60,6 +63,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._options import (
     read_service,
     read_service_key,
 )
+from ansible_collections.linux.lvs.plugins.module_utils._owners import Owner
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
 from ansible_collections.linux.lvs.plugins.module_utils._settings import (
     MAX_MAXLEN,
@@ -82,6 +86,7 @@ from ansible_collections.linux.lvs.tests.unit.controller.repository import MODUL
 SPECS = {
     "ipvs_counters": _run_settings.COUNTERS_SPEC,
     "ipvs_info": _run_info.INFO_SPEC,
+    "ipvs_owner_info": _run_owners.OWNERS_SPEC,
     "ipvs_server": _run_table.SERVER_SPEC,
     "ipvs_service": _run_table.SERVICE_SPEC,
     "ipvs_sync_daemon": _run_settings.DAEMON_SPEC,
@@ -496,6 +501,14 @@ def test_returned_connections_are_those_of_the_program():
     for entry in _connections.parse_connections(text):
         found.update(_found(entry.to_options()))
     assert _sampled(returned("ipvs_info")["connections"]["contains"]) == found
+
+
+def test_returned_owners_are_those_of_the_program():
+    by_address, by_mark = (
+        _found(Owner("ipvsadm", Claim(key, Place("/a", 1)), True, True).to_options()) for key in (SIP, MARK)
+    )
+    found = {**by_address, "service": {**by_address["service"], **by_mark["service"]}}
+    assert _sampled(returned("ipvs_owner_info")["owners"]["contains"]) == found
 
 
 def test_what_can_be_gathered_is_what_is_returned():
