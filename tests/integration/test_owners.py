@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""ipvs_owner_info on a host with files of other programs, without IPVS's library and as anybody."""
+"""ipvs_owner_info on a host with the files of other programs."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import shlex
 
 import pytest
 
-SERVER = "real_server 198.51.100.1 80 {{\n}}\n"
+KEEPALIVED = """\
+net_namespace {netns}
+virtual_server 192.0.2.1 80 {{
+    real_server 198.51.100.1 80 {{
+    }}
+}}
+virtual_server x
+"""
 FILES = {
     "default/keepalived": 'DAEMON_ARGS="-D"\n',
-    "keepalived/keepalived.conf": "virtual_server 192.0.2.1 80 {\nreal_server 198.51.100.1 80 {\n}\n}\nvirtual_server x\n",
     "ldirectord.cf": "virtual=192.0.2.2:80\n        real=198.51.100.1:80 gate\n",
     "default/ipvsadm": 'AUTO="false"\n',
 }
@@ -44,9 +50,7 @@ def with_files(tmp_path):
 
 
 def test_owners_are_found_in_the_files_of_the_host(ansible, netns, with_files):
-    edge = FILES["keepalived/keepalived.conf"].replace("192.0.2.1", "192.0.2.9")
-    files = {**FILES, "keepalived/edge.conf": f"net_namespace {netns.name}\n{edge}"}
-    assert netns
+    files = {**FILES, "keepalived/keepalived.conf": KEEPALIVED.format(netns=netns.name)}
     played = ansible.play("owners.yml", "-e", f"netns={netns.name}", prefix=with_files(files))
     assert played.recap["failed"] == 0
     assert "Traceback" not in played.text
