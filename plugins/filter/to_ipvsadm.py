@@ -7,30 +7,14 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
-from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
-from ansible_collections.linux.lvs.plugins.module_utils._model import Table
-from ansible_collections.linux.lvs.plugins.module_utils._table import declared, read_entries
-from ansible_collections.linux.lvs.plugins.plugin_utils._filters import input_told
+from ansible_collections.linux.lvs.plugins.plugin_utils._filters import input_told, table_of
 
 
 def to_ipvsadm(value: Any) -> str:
     """The rules file that describes services as ipvs_table takes them."""
     with input_told(value):
-        return render(_declared(value))
-
-
-def _declared(value: Any) -> Table:
-    problems: list[str] = []
-    entries = read_entries(value, "services", problems)
-    table: Table = {}
-    try:
-        table = declared(entries)
-    except InvalidInput as error:
-        problems.extend(error.problems)
-    if problems:
-        raise InvalidInput(problems)
-    return table
+        return render(table_of(value))
 
 
 class FilterModule:

@@ -14,6 +14,8 @@ from typing import Any, Iterator
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
+from ansible_collections.linux.lvs.plugins.module_utils._model import Table
+from ansible_collections.linux.lvs.plugins.module_utils._table import declared, read_entries
 from jinja2 import Undefined
 
 
@@ -25,6 +27,20 @@ def input_told(value: Any) -> Iterator[None]:
         yield
     except InvalidInput as error:
         raise AnsibleFilterError(str(error)) from None
+
+
+def table_of(services: Any) -> Table:
+    """The table of services as ipvs_table takes them. Raises InvalidInput with all that is wrong."""
+    problems: list[str] = []
+    entries = read_entries(services, "services", problems)
+    table: Table = {}
+    try:
+        table = declared(entries)
+    except InvalidInput as error:
+        problems.extend(error.problems)
+    if problems:
+        raise InvalidInput(problems)
+    return table
 
 
 def _refuse_undefined(value: Any) -> None:

@@ -97,3 +97,11 @@ def test_examples_of_to_ipvsadm_play(oldest_ansible, newest_ansible, netns, make
     twin = make_netns()
     twin.restore(rules.read_text())
     assert looked_at(twin) == looked_at(netns)
+
+
+def test_examples_of_select_servers_play(oldest_ansible, newest_ansible, netns):
+    rules = ["-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 3", "-a -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 1"]
+    netns.restore("\n".join(["-A -t 192.168.0.1:80 -s rr", *rules, ""]))
+    assert oldest_ansible.play(examples("select_servers", netns)).recap["changed"] == 1
+    assert newest_ansible.play(examples("select_servers", netns)).recap["changed"] == 0
+    assert netns.save()[1:] == [rules[0].replace("-w 3", "-w 0"), rules[1]]

@@ -10,7 +10,7 @@ import sys
 import jinja2
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.linux.lvs.plugins.filter import from_ipvsadm, to_ipvsadm
+from ansible_collections.linux.lvs.plugins.filter import from_ipvsadm, select_servers, to_ipvsadm
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
 from ansible_collections.linux.lvs.plugins.module_utils._model import server_problems, service_problems
 from ansible_collections.linux.lvs.tests.unit.controller.repository import FILTERS, read_yaml
@@ -102,9 +102,13 @@ def written(value):
     return to_ipvsadm.FilterModule().filters()["to_ipvsadm"](value)
 
 
-def refused(call, value):
+def selected(value, addresses=("198.51.100.1",)):
+    return select_servers.FilterModule().filters()["select_servers"](value, addresses)
+
+
+def refused(call, *values):
     with pytest.raises(AnsibleFilterError) as caught:
-        call(value)
+        call(*values)
     return str(caught.value)
 
 
@@ -151,6 +155,32 @@ def test_services_survive_the_way_to_text_and_back(table):
     assert written(read(text)) == text
 
 
+def test_servers_are_selected_by_address_in_every_service():
+    server = {"address": "2001:db8::1", "port": 0, "forwarding": "tunnel"}
+    services = [
+        {"fwmark": "7", "servers": [server, {**server, "port": 81, "forwarding": "nat"}], "family": "ipv6"},
+        *SERVICES[:1],
+        {"address": "192.0.2.2", "port": 80},
+    ]
+    found = selected(services, List(["198.51.100.2", Text("2001:DB8:0::1")]))
+    web = {"address": "192.0.2.1", "port": 80, "protocol": "tcp"}
+    assert found[0] == {"service": web, "server": SERVICES[0]["servers"][1]}
+    assert [entry["service"] for entry in found[1:]] == [{"fwmark": 7, "family": "ipv6"}] * 2
+    assert [entry["server"]["port"] for entry in found[1:]] == [0, 81]
+
+
+def test_servers_of_no_service_are_none():
+    assert selected(SERVICES, []) == selected(SERVICES, "192.0.2.77,2001:db8::1") == selected([]) == []
+
+
+def test_all_wrong_addresses_are_told_in_one_error():
+    assert refused(selected, SERVICES, ["web1", "198.51.100.1", 7]) == (
+        "addresses[0]: 'web1' is not an IPv4 or IPv6 address (names are not resolved); "
+        "addresses[2]: 7 is not an IPv4 or IPv6 address"
+    )
+    assert refused(selected, SERVICES, 7) == "addresses: 7 is not a list"
+
+
 def test_all_bad_lines_are_told_in_one_error():
     assert refused(read, "-A -t www:80\n-A -f 7\n-a -f 7 -r 198.51.100.1 -w -1\n") == (
         "line 1: --tcp-service: 'www' is not an IPv4 or IPv6 address (names are not resolved); ipvsadm -S -n writes"
@@ -188,11 +218,12 @@ def test_input_that_is_no_text_is_told(value):
 
 
 @pytest.mark.parametrize("value", [None, 7, True, "-A -f 7", {"a": 1}], ids=repr)
-def test_input_that_is_no_list_of_services_is_told(value):
-    assert refused(written, value) == f"services: {value!r} is not a list"
+@pytest.mark.parametrize("call", [written, selected])
+def test_input_that_is_no_list_of_services_is_told(call, value):
+    assert refused(call, value) == f"services: {value!r} is not a list"
 
 
-@pytest.mark.parametrize("call", [read, written])
+@pytest.mark.parametrize("call", [read, written, selected, lambda value: selected([], value)])
 @pytest.mark.parametrize("wrapped", [lambda value: value, lambda value: [{"servers": [{"address": value}]}]])
 def test_undefined_variable_is_told_as_one(call, wrapped):
     with pytest.raises(jinja2.UndefinedError, match="'rules' is undefined"):
@@ -211,5 +242,6 @@ def test_works_without_pyroute2(name, value, result):
 
 def test_samples_are_each_others_result():
     samples = {path.stem: read_yaml(path.with_suffix(".yml"))["RETURN"]["_value"]["sample"] for path in FILTERS}
+    assert selected(samples["from_ipvsadm"], ["172.16.0.1"]) == samples["select_servers"]
     assert read(samples["to_ipvsadm"]) == samples["from_ipvsadm"]
     assert written(samples["from_ipvsadm"]) == samples["to_ipvsadm"]

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real servers by their addresses, out of virtual services."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible_collections.linux.lvs.plugins.module_utils._address import parse_address
+from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
+from ansible_collections.linux.lvs.plugins.module_utils._model import sorted_keys
+from ansible_collections.linux.lvs.plugins.module_utils._options import as_list
+from ansible_collections.linux.lvs.plugins.plugin_utils._filters import input_told, table_of
+
+
+def select_servers(value: Any, addresses: Any) -> list[dict[str, Any]]:
+    """The servers with these addresses, each with the service that it is one of."""
+    with input_told([value, addresses]):
+        wanted = _addresses(addresses)
+        table = table_of(value)
+        return [
+            {"service": key.to_options(), "server": table[key].servers[name].to_options()}
+            for key in sorted_keys(table)
+            for name in sorted_keys(table[key].servers)
+            if name.address in wanted
+        ]
+
+
+def _addresses(value: Any) -> set[str]:
+    problems: list[str] = []
+    found: set[str] = set()
+    try:
+        given = as_list(value)
+    except ValueError as error:
+        raise InvalidInput([f"addresses: {error}"]) from None
+    for number, address in enumerate(given):
+        try:
+            found.add(parse_address(address))
+        except ValueError as error:
+            problems.append(f"addresses[{number}]: {error}")
+    if problems:
+        raise InvalidInput(problems)
+    return found
+
+
+class FilterModule:
+    """The filter, where Ansible looks for it."""
+
+    def filters(self) -> dict[str, Callable[[Any, Any], Any]]:
+        """By name."""
+        return {"select_servers": select_servers}
