@@ -20,7 +20,11 @@ def select_servers(value: Any, addresses: Any) -> list[dict[str, Any]]:
         wanted = _addresses(addresses)
         table = table_of(value)
         return [
-            {"service": key.to_options(), "server": table[key].servers[name].to_options()}
+            {
+                "name": f"{key} -> {name}",
+                "service": key.to_options(),
+                "server": table[key].servers[name].to_options(),
+            }
             for key in sorted_keys(table)
             for name in sorted_keys(table[key].servers)
             if name.address in wanted

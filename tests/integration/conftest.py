@@ -70,6 +70,10 @@ class Ansible:
         done = self.run("ansible-playbook", path, *options, check=check, prefix=prefix, **environment)
         return Played(done)
 
+    def play_by_name(self, name, *options, check=True, **environment):
+        """Play a playbook of the collection; returns Played."""
+        return Played(self.run("ansible-playbook", f"linux.lvs.{name}", *options, check=check, **environment))
+
 
 class Played:
     """What a run of ansible-playbook said."""
@@ -79,10 +83,21 @@ class Played:
         self.text = done.stdout
 
     @property
+    def recaps(self):
+        """ok, changed, failed and so on, by host."""
+        lines = re.findall(r"^(\S+) +: (ok=.*)$", self.text, re.MULTILINE)
+        return {host: {word: int(number) for word, number in re.findall(r"(\w+)=(\d+)", line)} for host, line in lines}
+
+    @property
     def recap(self):
-        """ok, changed, failed and so on of the only host."""
-        (line,) = re.findall(r"^\S+ +: (ok=.*)$", self.text, re.MULTILINE)
-        return {word: int(number) for word, number in re.findall(r"(\w+)=(\d+)", line)}
+        """The same of the only host."""
+        (recap,) = self.recaps.values()
+        return recap
+
+    @property
+    def changed(self):
+        """How many tasks changed something, by host; hosts without one are left out."""
+        return {host: recap["changed"] for host, recap in self.recaps.items() if recap["changed"]}
 
     def of_task(self, name):
         """The lines of one task."""

@@ -164,7 +164,8 @@ def test_servers_are_selected_by_address_in_every_service():
     ]
     found = selected(services, List(["198.51.100.2", Text("2001:DB8:0::1")]))
     web = {"address": "192.0.2.1", "port": 80, "protocol": "tcp"}
-    assert found[0] == {"service": web, "server": SERVICES[0]["servers"][1]}
+    name = "tcp 192.0.2.1:80 -> 198.51.100.2:80"
+    assert found[0] == {"name": name, "service": web, "server": SERVICES[0]["servers"][1]}
     assert [entry["service"] for entry in found[1:]] == [{"fwmark": 7, "family": "ipv6"}] * 2
     assert [entry["server"]["port"] for entry in found[1:]] == [0, 81]
 
