@@ -1,102 +1,347 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection's playbooks, on directors and real servers that are network namespaces of this machine."""
+"""The collection's playbooks, on directors and real servers that are network namespaces of this machine.
+
+Tables are judged by ipvsadm.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import textwrap
 from pathlib import Path
 
 import pytest
+import yaml
 
 PLUGINS = Path(__file__).parent / "plugins" / "connection"
-UNREACHABLE = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
-WEB = {"address": "192.0.2.1", "port": 80, "scheduler": "wrr"}
-SERVICES = [
-    {
-        **WEB,
-        "servers": [
-            {"address": "198.51.100.1", "forwarding": "nat", "weight": 3},
-            {"address": "198.51.100.2", "forwarding": "nat", "weight": 2},
-        ],
-    },
-    {"fwmark": 7, "servers": [{"address": "198.51.100.2"}, {"address": "198.51.100.3"}]},
-]
+GUIDE = (Path(__file__).parents[2] / "docs/docsite/rst/playbooks_guide.rst").read_text()
+INVENTORY = yaml.safe_load(textwrap.dedent(re.search(r"code-block:: yaml\n\n((?:    .*\n)+)", GUIDE)[1]))
+SERVICES = INVENTORY["directors"]["vars"]["lvs_services"]
+RIPS = ("172.16.0.1", "172.16.0.2", "172.16.0.3")
 TABLE = [
     "-A -f 7 -s wlc",
-    "-A -t 192.0.2.1:80 -s wrr",
-    "-a -f 7 -r 198.51.100.2:0 -g -w 1",
-    "-a -f 7 -r 198.51.100.3:0 -g -w 1",
-    "-a -t 192.0.2.1:80 -r 198.51.100.1:80 -m -w 3",
-    "-a -t 192.0.2.1:80 -r 198.51.100.2:80 -m -w 2",
+    "-A -t 192.168.0.1:80 -s wrr",
+    "-a -f 7 -r 172.16.0.2:0 -g -w 1",
+    "-a -f 7 -r 172.16.0.3:0 -g -w 1",
+    "-a -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 3",
+    "-a -t 192.168.0.1:80 -r 172.16.0.2:80 -m -w 2",
 ]
+BOTH = {"lvs1": TABLE, "lvs2": TABLE}
+NONE = {"lvs1": [], "lvs2": []}
+WORK = """\
+- name: Note which weights the directors have now
+  ansible.builtin.shell: echo {{{{ inventory_hostname }}}} {{{{ item }}}} $(ipvsadm -Sn | grep -c -- '-w 0') >> {log}
+  delegate_to: "{{{{ item }}}}"
+  loop: [lvs1, lvs2]
+"""
+
+
+def commands(name):
+    """The options of the guide's command lines that play a playbook, after its name."""
+    lines = re.findall(rf"^    ansible-playbook -i inventory.yml linux\.lvs\.{name}(.*)$", GUIDE, re.MULTILINE)
+    assert lines
+    return [shlex.split(line) for line in lines]
+
+
+def drained(table, address):
+    """The table with weight 0 for all entries of a server."""
+    return [f"{line.rpartition(' -w ')[0]} -w 0" if f" -r {address}:" in line else line for line in table]
 
 
 class Site:
-    """Directors d1, d2 … as namespaces, in an inventory."""
+    """The inventory of the guide, its hosts as namespaces."""
 
     def __init__(self, ansible, make_netns, directory):
-        self._ansible = ansible
-        self._make = make_netns
-        self._inventory = directory / "inventory.json"
-        self.groups = {"directors": {}}
-        self.namespaces = {}
+        self.ansible = ansible
+        self._directory = directory
+        self._cut = directory / "cut"
+        self._cut.mkdir()
+        (directory / "inventory.yml").write_text(yaml.safe_dump(INVENTORY))
+        addresses = {
+            name: host["ansible_host"] for group in INVENTORY.values() for name, host in group["hosts"].items()
+        }
+        self.namespaces = {name: make_netns() for name in addresses}
+        here = {
+            name: {"ansible_host": self.namespaces[name].name, "rolling_update_addresses": address}
+            for name, address in addresses.items()
+        }
+        everywhere = {"ansible_connection": "netns", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
+        (directory / "here.json").write_text(json.dumps({"all": {"hosts": here, "vars": everywhere}}))
 
-    def add(self, group, name, variables=None):
-        """One more host: a namespace, or what the variables say."""
-        if variables is None:
-            self.namespaces[name] = self._make()
-            variables = {"ansible_connection": "netns", "ansible_host": self.namespaces[name].name}
-        self.groups.setdefault(group, {})[name] = variables
+    def marker(self, name):
+        """The file that cuts a host off while it exists."""
+        return self._cut / self.namespaces[name].name
 
     def play(self, name, *options, check=True, **variables):
         """Play a playbook by its full name, with extra variables."""
-        groups = {group: {"hosts": hosts} for group, hosts in self.groups.items()}
-        everywhere = {"ansible_python_interpreter": "{{ ansible_playbook_python }}"}
-        self._inventory.write_text(json.dumps({"all": {"vars": everywhere, "children": groups}}))
-        words = ["-i", self._inventory, "-e", json.dumps(variables), *options]
-        return self._ansible.play_by_name(name, *words, check=check, ANSIBLE_CONNECTION_PLUGINS=str(PLUGINS))
+        inventories = [word for file in ("inventory.yml", "here.json") for word in ("-i", self._directory / file)]
+        return self.ansible.play_by_name(
+            name,
+            *(*inventories, *options, *(("-e", json.dumps(variables)) if variables else ())),
+            check=check,
+            ANSIBLE_CONNECTION_PLUGINS=str(PLUGINS),
+            ANSIBLE_ROLES_PATH=str(self._directory),
+            LVS_UNREACHABLE=str(self._cut),
+        )
+
+    def fails(self, name, **variables):
+        """Play it, and return what it says when it fails."""
+        played = self.play(name, check=False, **variables)
+        assert played.status != 0, played.text
+        assert "Traceback" not in played.text
+        return played.text
+
+    def fill(self):
+        """The declared table on both directors."""
+        for name in BOTH:
+            self.namespaces[name].restore("\n".join([*TABLE, ""]))
 
     def tables(self):
         """What the kernel has, by director."""
-        return {name: self.namespaces[name].save() for name in self.groups["directors"] if name in self.namespaces}
+        return {name: self.namespaces[name].save() for name in BOTH}
 
 
 @pytest.fixture
 def site(newest_ansible, make_netns, tmp_path):
-    """Two directors."""
-    made = Site(newest_ansible, make_netns, tmp_path)
-    made.add("directors", "d1")
-    made.add("directors", "d2")
-    return made
+    return Site(newest_ansible, make_netns, tmp_path)
 
 
-def test_table_is_applied_to_every_director(site):
-    played = site.play("apply_table", lvs_directors="directors", lvs_services=SERVICES)
-    print(played.text)
-    assert site.tables() == {"d1": TABLE, "d2": TABLE}
-    assert site.play("apply_table", lvs_services=json.dumps(SERVICES)).changed == {}
+WRONG = (
+    (
+        "apply_table",
+        {"lvs_directors": "nobody"},
+        "lvs_directors: no host matches nobody; give a group, a host or a pattern",
+    ),
+    (
+        "apply_table",
+        {
+            "apply_table_state": "deleted",
+            "apply_table_drain_timeout": "-1",
+            "apply_table_minimum_active": "all",
+            "apply_table_keep_weights": "some",
+        },
+        "apply_table_state: deleted is not one of merged, replaced, overridden; "
+        "apply_table_drain_timeout: -1 is not a whole number of seconds; "
+        "apply_table_minimum_active: all is not a whole number; "
+        "apply_table_keep_weights: some is not one of none, zero, all",
+    ),
+    (
+        "drain_server",
+        {"lvs_services": [{"address": "192.0.2.1", "port": 99999}, {"fwmark": 0}], "drain_server_addresses": RIPS[0]},
+        "services[0].port: 99999 is not between 0 and 65535; services[1].fwmark: 0 is not between 1 and 4294967295",
+    ),
+    (
+        "drain_server",
+        {},
+        "drain_server_addresses: is required, the addresses of the real server as lvs_services has them",
+    ),
+    (
+        "enable_server",
+        {},
+        "enable_server_addresses: is required, the addresses of the real server as lvs_services has them",
+    ),
+    (
+        "rolling_update",
+        {},
+        "rolling_update_hosts: is required, the real servers as a group or a pattern; "
+        "rolling_update_role: is required, what is done to each real server; or rolling_update_tasks_file instead",
+    ),
+    (
+        "rolling_update",
+        {
+            "rolling_update_hosts": "nobody",
+            "rolling_update_role": "work",
+            "rolling_update_tasks_file": "work.yml",
+            "rolling_update_port": "http",
+            "rolling_update_drain_timeout": "5m",
+        },
+        "rolling_update_hosts: no host matches nobody; "
+        "rolling_update_role: does not go with rolling_update_tasks_file, take one of them out; "
+        "rolling_update_tasks_file: work.yml is not the absolute name of a file on the controller; "
+        "rolling_update_port: http is not a whole number between 1 and 65535; "
+        "rolling_update_drain_timeout: 5m is not a whole number of seconds",
+    ),
+    ("drift_report", {"drift_report_fail": "perhaps"}, "drift_report_fail: perhaps is neither true nor false"),
+)
 
 
-def test_drain_and_enable(site):
-    site.play("apply_table", lvs_services=SERVICES)
-    drained = site.play("drain_server", lvs_services=SERVICES, drain_server_addresses="198.51.100.2", drain_server_timeout=5)
-    print(drained.text)
-    assert site.tables()["d1"] != TABLE
-    print(site.tables())
-    enabled = site.play("enable_server", lvs_services=SERVICES, enable_server_addresses="198.51.100.2")
-    print(enabled.text)
-    assert site.tables() == {"d1": TABLE, "d2": TABLE}
+@pytest.mark.parametrize(("name", "variables", "message"), WRONG, ids=range(len(WRONG)))
+def test_wrong_variables_are_refused_in_sentences_before_anything_is_touched(site, name, variables, message):
+    text = site.fails(name, **variables)
+    assert f'"msg": "{message}"' in text
+    assert site.tables() == NONE
 
 
-def test_rolling(site, tmp_path):
-    site.play("apply_table", lvs_services=SERVICES)
-    file = tmp_path / "work.yml"
-    file.write_text("- name: Work\n  ansible.builtin.command: ipvsadm -Sn\n  delegate_to: d1\n  become: false\n")
-    site.add("web", "w1")
-    site.groups["web"]["w1"]["rolling_update_addresses"] = "198.51.100.1"
-    played = site.play("rolling_update", lvs_services=SERVICES, rolling_update_hosts="web", rolling_update_tasks_file=str(file), check=False)
-    print(played.text)
-    report = site.play("drift_report", lvs_services=SERVICES, drift_report_fail="true", check=False)
-    print(report.text)
-    assert 0
+def test_table_that_nobody_gave_is_refused(site):
+    text = site.fails("apply_table", lvs_services="")
+    assert (
+        "lvs_services: is required, the list of services as linux.lvs.ipvs_table takes it; lvs1, lvs2 has none" in text
+    )
+
+
+class TestApplyTable:
+    def test_every_director_has_the_table_and_text_of_a_survey_is_the_same_table(self, site, oldest_ansible):
+        check, apply = commands("apply_table")
+        assert site.play("apply_table", *check).changed == {"lvs1": 1, "lvs2": 1}
+        assert site.tables() == NONE
+        assert site.play("apply_table", *apply).changed == {"lvs1": 1, "lvs2": 1}
+        assert site.tables() == BOTH
+        survey = {"lvs_directors": "lvs*", "lvs_services": json.dumps(SERVICES), "apply_table_minimum_active": "1"}
+        site.ansible = oldest_ansible
+        assert site.play("apply_table", apply_table_exclude="", **survey).changed == {}
+
+    def test_kernel_that_refuses_stops_at_the_first_director(self, site):
+        text = site.fails("apply_table", lvs_services=[*SERVICES, {"fwmark": 9, "scheduler": "nosuch"}])
+        assert "scheduler: the kernel has no scheduler nosuch" in text
+        assert "fatal: [lvs2]" not in text
+        assert site.tables() == NONE
+
+    def test_director_that_is_unreachable_stops_before_the_first_is_changed(self, site):
+        site.marker("lvs2").touch()
+        site.fails("apply_table")
+        assert site.tables() == NONE
+
+
+class TestDrainAndEnable:
+    def test_server_is_drained_on_every_director_and_comes_back(self, site, oldest_ansible):
+        site.fill()
+        (drain,), (enable,) = commands("drain_server"), commands("enable_server")
+        site.ansible = oldest_ansible
+        assert site.play("drain_server", *drain).changed == {"lvs1": 1, "lvs2": 1}
+        assert site.tables() == dict.fromkeys(BOTH, drained(TABLE, RIPS[0]))
+        assert site.play("enable_server", *enable).changed == {"lvs1": 1, "lvs2": 1}
+        assert site.tables() == BOTH
+
+    def test_last_server_of_a_service_is_left_on_every_director(self, site):
+        site.fill()
+        site.namespaces["lvs2"].ipvsadm("-e", "-f", "7", "-r", RIPS[1], "-w", "0")
+        text = site.fails("drain_server", drain_server_addresses=RIPS[2])
+        assert "minimum_active" in text
+        assert site.tables()["lvs1"] == TABLE
+
+    def test_table_that_is_not_as_declared_is_refused(self, site):
+        site.fill()
+        site.namespaces["lvs1"].ipvsadm("-A", "-f", "9")
+        site.namespaces["lvs1"].ipvsadm("-a", "-f", "9", "-r", RIPS[2])
+        site.namespaces["lvs2"].ipvsadm("-d", "-f", "7", "-r", RIPS[2])
+        before = site.tables()
+        text = site.fails("drain_server", drain_server_addresses=RIPS[2])
+        assert "the kernel also has lvs1: fwmark 9 (ipv4) -> 172.16.0.3:0, which lvs_services does not declare" in text
+        assert "the kernel lacks lvs2: fwmark 7 (ipv4) -> 172.16.0.3:0; linux.lvs.apply_table adds it" in text
+        assert site.tables() == before
+
+
+class TestRollingUpdate:
+    @pytest.fixture
+    def log(self, tmp_path):
+        return tmp_path / "log"
+
+    @pytest.fixture
+    def update(self, site, tmp_path, log):
+        """update(what): the variables of an update of web1 and web2, whose tasks are WORK and then those."""
+        site.fill()
+        log.write_text("")
+
+        def variables(what=""):
+            (tmp_path / "work.yml").write_text(WORK.format(log=log) + what)
+            return {"rolling_update_hosts": "web", "rolling_update_tasks_file": str(tmp_path / "work.yml")}
+
+        return variables
+
+    def test_one_server_after_the_other_is_drained_everywhere_worked_on_and_put_back(self, site, update, log, tmp_path):
+        for director in BOTH:
+            site.namespaces[director].ip(*(f"addr add {address}/32 dev lo" for address in RIPS))
+            site.namespaces[director].serve("http", 80)
+        update()
+        for folder, text in (
+            ("tasks", f"{WORK.format(log=log)}  notify: Restart\n"),
+            ("handlers", WORK.format(log=log).replace("Note which weights the directors have now", "Restart")),
+        ):
+            (tmp_path / "work" / folder).mkdir(parents=True)
+            (tmp_path / "work" / folder / "main.yml").write_text(text)
+        (command,) = commands("rolling_update")
+        site.play("rolling_update", *command)
+        assert log.read_text().split("\n")[:-1] == [
+            *("web1 lvs1 1", "web1 lvs2 1") * 2,
+            *("web2 lvs1 2", "web2 lvs2 2") * 2,
+        ]
+        assert site.tables() == BOTH
+
+    def test_check_mode_changes_nothing(self, site, update, log):
+        site.play("rolling_update", "--check", **{**update(), "rolling_update_hosts": "web1"})
+        assert log.read_text() == ""
+        assert site.tables() == BOTH
+
+    def test_tasks_that_fail_end_the_run_and_the_weights_are_back(self, site, update, log):
+        text = site.fails("rolling_update", **update("- name: Break\n  ansible.builtin.fail:\n    msg: no disk\n"))
+        assert "web1: Break: no disk (it is back at its declared weights on every director)" in text
+        assert log.read_text() == "web1 lvs1 1\nweb1 lvs2 1\n"
+        assert site.tables() == BOTH
+
+    def test_server_that_does_not_answer_stays_drained(self, site, update):
+        text = site.fails("rolling_update", **update(), rolling_update_port=8080, rolling_update_port_timeout="1")
+        assert "it stays drained, as it does not answer to lvs1, lvs2; linux.lvs.enable_server puts it back" in text
+        assert site.tables() == dict.fromkeys(BOTH, drained(TABLE, RIPS[0]))
+
+    def test_director_that_is_unreachable_stops_before_anything_is_changed(self, site, update, log):
+        site.marker("lvs2").touch()
+        text = site.fails("rolling_update", **update())
+        assert "web1: Refuse tables that are not as declared: lvs2: unreachable (nothing was changed)" in text
+        assert log.read_text() == ""
+        assert site.tables() == BOTH
+
+    def test_director_that_becomes_unreachable_is_named_and_the_others_are_put_back(self, site, update):
+        cut = f"- name: Cut\n  ansible.builtin.file:\n    path: {site.marker('lvs2')}\n    state: touch\n"
+        text = site.fails("rolling_update", **update(cut))
+        assert "lvs2: unreachable (it is back at its declared weights, but not on lvs2)" in text
+        assert site.tables() == {"lvs1": TABLE, "lvs2": drained(TABLE, RIPS[0])}
+
+    def test_server_that_is_unreachable_is_not_drained(self, site, update, log):
+        site.marker("web1").touch()
+        text = site.fails("rolling_update", **update())
+        assert "web1: Go on only if it was reached: unreachable: " in text
+        assert log.read_text() == ""
+        assert site.tables() == BOTH
+
+
+class TestDriftReport:
+    @pytest.fixture
+    def boot(self, site, tmp_path):
+        """boot(lvs1=lines, ...): the option that names these rules files."""
+        site.fill()
+
+        def files(**rules):
+            for name, lines in rules.items():
+                (tmp_path / f"{name}.rules").write_text("\n".join([*lines, ""]))
+            return {"drift_report_boot_file": f"{tmp_path}/{{{{ inventory_hostname }}}}.rules"}
+
+        return files
+
+    def test_equal_tables_differ_in_nothing_and_a_wrong_boot_file_is_told(self, site, boot):
+        (command,) = commands("drift_report")
+        played = site.play("drift_report", *command, **boot(lvs1=["# saved", *TABLE], lvs2=["-A -t www:80"]))
+        assert played.text.count("Nothing differs") == 1
+        assert "lvs2.rules: line 1: --tcp-service: 'www' is not an IPv4 or IPv6 address" in played.text
+        assert played.changed == {}
+
+    def test_everything_that_differs_is_told_and_nothing_is_changed(self, site, oldest_ansible, boot):
+        site.ansible = oldest_ansible
+        site.namespaces["lvs2"].ipvsadm("-e", "-t", "192.168.0.1:80", "-r", f"{RIPS[0]}:80", "-m", "-w", "0")
+        site.namespaces["lvs2"].ipvsadm("-A", "-f", "8")
+        before = site.tables()
+        text = site.fails("drift_report", **boot(lvs2=[*TABLE, "-A -f 9 -s rr"]), drift_report_fail="true")
+        assert site.tables() == before
+        first, second = re.findall(r'^fatal: .*"msg": "(lvs. has drifted: .*)"', text, re.MULTILINE)
+        assert "lvs1.rules can not be read, nothing would be loaded when the host starts: " in first
+        weight = "ipvsadm -e -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 3"
+        assert second.partition("drifted: ")[2].split("; ") == [
+            *(f"to be as declared: {command}" for command in (weight, "ipvsadm -D -f 8")),
+            *(
+                f"to be as after a restart of the host: {command}"
+                for command in ("ipvsadm -A -f 9 -s rr", weight, "ipvsadm -D -f 8")
+            ),
+            *(f"to be as lvs1: {command}" for command in (weight, "ipvsadm -D -f 8")),
+        ]

@@ -198,3 +198,25 @@ def test_plugin_was_added_in_a_release_or_in_the_coming_one(path):
     is_filter = path in FILTERS
     documented = read_yaml(path.with_suffix(".yml"))["DOCUMENTATION"] if is_filter else documentation(path.stem)
     assert documented["version_added"] in {coming, *released}
+
+
+PLAYBOOKS = sorted((ROOT / "playbooks").glob("*.yml"))
+SHARED = {"lvs_directors", "lvs_services"}
+
+
+@pytest.mark.parametrize("path", PLAYBOOKS, ids=lambda path: path.stem)
+def test_variables_of_a_playbook_are_those_of_its_guide(path):
+    guide = (ROOT / "docs/docsite/rst/playbooks_guide.rst").read_text(encoding="utf-8")
+    documented = set(re.findall(rf"^``({path.stem}_\w+)`` ", guide, re.MULTILINE))
+    files = [path, ROOT / "playbooks" / "vars" / path.name, ROOT / "playbooks" / "vars" / "given.yml"]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
+    assert set(re.findall(rf"\b{path.stem}_\w+", text)) == documented
+    assert set(re.findall(r"(?<!_)\blvs_(?:directors|services)\b", text)) == SHARED
+    assert f"linux.lvs.{path.stem}" in guide
+
+
+def test_readme_names_every_playbook():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"`linux\.lvs\.(\w+)`", readme.partition("## Playbooks")[2].partition("## ")[0])) == {
+        path.stem for path in PLAYBOOKS
+    }

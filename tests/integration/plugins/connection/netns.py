@@ -1,9 +1,15 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Hosts that are network namespaces of this machine: what is run on one is run in the namespace that ansible_host names."""
+"""Hosts that are network namespaces of this machine: what is run on one is run in the namespace that ansible_host names.
+
+One whose name is also that of a file in $LVS_UNREACHABLE can't be reached.
+"""
 
 from __future__ import annotations
 
+import os
+
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.connection.local import Connection as Local
 
 DOCUMENTATION = """
@@ -24,6 +30,7 @@ class Connection(Local):
 
     def exec_command(self, cmd, in_data=None, sudoable=True):
         """Runs a command line."""
-        return super().exec_command(
-            f"ip netns exec {self._play_context.remote_addr} {cmd}", in_data=in_data, sudoable=sudoable
-        )
+        name = self._play_context.remote_addr
+        if os.path.exists(os.path.join(os.environ["LVS_UNREACHABLE"], name)):
+            raise AnsibleConnectionFailure(f"{name} is cut off")
+        return super().exec_command(f"ip netns exec {name} {cmd}", in_data=in_data, sudoable=sudoable)
