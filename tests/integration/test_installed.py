@@ -26,7 +26,7 @@ def test_the_built_collection_installs_and_plays(newest_ansible, netns, tmp_path
         "ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", place, tarball, **alone
     )
     shipped = {path.name for path in (place / "ansible_collections" / "linux" / "lvs").iterdir()}
-    assert {"plugins", "meta", "README.md", "LICENSES"} <= shipped
+    assert {"plugins", "playbooks", "meta", "README.md", "LICENSES"} <= shipped
     assert not {"tests", "Makefile", ".git", ".ci", "pyproject.toml"} & shipped
     played = newest_ansible.play(play_of_tasks("Installed", netns.name, TASKS), **alone)
     assert played.recap["changed"] == 1

@@ -65,7 +65,10 @@ class Site:
         }
         self.namespaces = {name: make_netns() for name in addresses}
         here = {
-            name: {"ansible_host": self.namespaces[name].name, "rolling_update_addresses": address}
+            name: {
+                "ansible_host": self.namespaces[name].name,
+                **({"rolling_update_addresses": address} if name.startswith("web") else {}),
+            }
             for name, address in addresses.items()
         }
         everywhere = {"ansible_connection": "netns", "ansible_python_interpreter": "{{ ansible_playbook_python }}"}
@@ -121,11 +124,13 @@ WRONG = (
             "apply_table_state": "deleted",
             "apply_table_drain_timeout": "-1",
             "apply_table_minimum_active": "all",
+            "apply_table_at_once": "all",
             "apply_table_keep_weights": "some",
         },
         "apply_table_state: deleted is not one of merged, replaced, overridden; "
         "apply_table_drain_timeout: -1 is not a whole number of seconds; "
         "apply_table_minimum_active: all is not a whole number; "
+        "apply_table_at_once: all is neither a whole number above 0 nor a percentage; "
         "apply_table_keep_weights: some is not one of none, zero, all",
     ),
     (
@@ -137,6 +142,11 @@ WRONG = (
         "drain_server",
         {},
         "drain_server_addresses: is required, the addresses of the real server as lvs_services has them",
+    ),
+    (
+        "drain_server",
+        {"drain_server_addresses": "web1,172.16.0.1"},
+        "drain_server_addresses: web1, 172.16.0.1 are not addresses; names are not resolved",
     ),
     (
         "enable_server",
@@ -164,6 +174,11 @@ WRONG = (
         "rolling_update_port: http is not a whole number between 1 and 65535; "
         "rolling_update_drain_timeout: 5m is not a whole number of seconds",
     ),
+    (
+        "rolling_update",
+        {"rolling_update_hosts": "lvs1", "rolling_update_role": "work"},
+        "rolling_update_addresses: is required for NAMESPACE, whose addresses can not be told from ansible_host",
+    ),
     ("drift_report", {"drift_report_fail": "perhaps"}, "drift_report_fail: perhaps is neither true nor false"),
 )
 
@@ -171,7 +186,7 @@ WRONG = (
 @pytest.mark.parametrize(("name", "variables", "message"), WRONG, ids=range(len(WRONG)))
 def test_wrong_variables_are_refused_in_sentences_before_anything_is_touched(site, name, variables, message):
     text = site.fails(name, **variables)
-    assert f'"msg": "{message}"' in text
+    assert f'"msg": "{message}"' in text.replace(site.namespaces["lvs1"].name, "NAMESPACE")
     assert site.tables() == NONE
 
 
