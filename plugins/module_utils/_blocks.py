@@ -154,9 +154,7 @@ class _Reader:
     def _line(self, line: str, place: Place, depth: int) -> Iterator[tuple[str, Place]]:
         """The pieces that a line comes to."""
         while line:
-            self._left -= 1
-            if self._left < 0:
-                raise _TooMuchError
+            self._count()
             line = self._if_for_this_host(line)
             others = self._instead_of(line, place, depth)
             if others is not None:
@@ -167,6 +165,11 @@ class _Reader:
                 return
             yield piece[0], place
             line = line[piece.end() :].strip(_BLANKS)
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _TooMuchError
 
     def _instead_of(self, line: str, place: Place, depth: int) -> Iterator[tuple[str, Place]] | None:
         """The pieces that come in place of a line; None when it stands for itself."""
@@ -216,6 +219,7 @@ class _Reader:
             self._warn(place, f"{line!r} {error}")
             return
         for row in rows:
+            self._count()
             self._definitions.update(zip(names, row))
             yield from self._line(rest, place, depth + 1)
 

@@ -12,6 +12,7 @@ mark follows from the servers, and a service none of whose servers can be used i
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Iterator, Mapping, NamedTuple, Sequence
 
 from ._address import IPV4, IPV6, family_of, pack, parse_address, parse_network, unpack
@@ -19,7 +20,7 @@ from ._blocks import Statement
 from ._model import MAX_MARK, PROTOCOLS, Claim, Declared, Place, ServiceKey
 from ._options import parse_integer
 
-MAX_ADDRESSES = 65536  # of a range: the last group of an IPv6 address
+MAX_ADDRESSES = 65536  # of a range, the last group of an IPv6 address; and no more services of a configuration
 _FAMILIES = {"inet": IPV4, "inet6": IPV6}
 _METHODS = ("lvs_method", "lb_kind")
 _TUNNEL = "TUN"
@@ -46,10 +47,15 @@ def declared_services(statements: Sequence[Statement]) -> Declared:
         if _word(statement, 0) != "virtual_server":
             continue
         try:
-            entries = list(_entries(statement, groups, warnings))
+            entries = list(islice(_entries(statement, groups, warnings), MAX_ADDRESSES + 1))
             claims.extend(_claims(entries, statement.block or ()))
         except ValueError as error:
             warnings.append(_warning(statement, error))
+        if len(claims) > MAX_ADDRESSES:
+            warnings.append(
+                _warning(statement, f"nothing is read from here on, there are more than {MAX_ADDRESSES} services")
+            )
+            break
     return Declared(claims, warnings, _namespace(statements))
 
 

@@ -55,7 +55,17 @@ ORDER = (
     "_run_settings",
 )
 PURE = ORDER[: ORDER.index("_host")]
-PURE_IMPORTS = {"__future__", "collections.abc", "dataclasses", "functools", "re", "shlex", "struct", "typing"}
+PURE_IMPORTS = {
+    "__future__",
+    "collections.abc",
+    "dataclasses",
+    "functools",
+    "itertools",
+    "re",
+    "shlex",
+    "struct",
+    "typing",
+}
 OUTSIDE = ("open", "print", "input", "exec", "eval", "compile", "__import__", "breakpoint")
 LETTER = re.compile(r"-[A-Za-z0-9]|--[a-z][a-z-]*")
 HOME = "ansible_collections.linux.lvs.plugins.module_utils."

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
+from ansible_collections.linux.lvs.plugins.module_utils import _blocks
 from ansible_collections.linux.lvs.plugins.module_utils._blocks import (
     MAX_DEPTH,
     MAX_LENGTH,
@@ -72,6 +75,7 @@ WRONG = (
     ("~LST() a", "1: '~LST() a' is no sequence that can be read"),
     ("~what", "1: '~what' is no sequence that can be read"),
     ("~SEQ(X,1,99999999) a", f"1: is not read further: its definitions and sequences make more than {MAX_LINES} lines"),
+    ("~SEQ(X,1,99999999)", f"1: is not read further: its definitions and sequences make more than {MAX_LINES} lines"),
     (
         "~SEQ(X,1)" * MAX_DEPTH + "~SEQ(X,1) a",
         "1: '~SEQ(X,1) a' is one sequence in too many others",
@@ -187,5 +191,6 @@ def test_quoted_strings_are_one_word():
 @example("$X=$Y$Y\n$Y=$X$X\n$X")
 @example("include {" + "{a,b}," * 500 + "}")
 def test_reading_any_text_ends(text):
-    found = tree(text, lambda pattern: Found([Source("/self", text)] if pattern.endswith("self") else []))
+    with mock.patch.object(_blocks, "MAX_LINES", 2000):  # a second for each text that makes that many
+        found = tree(text, lambda pattern: Found([Source("/self", text)] if pattern.endswith("self") else []))
     assert all(warning.startswith("/") for warning in found.warnings)

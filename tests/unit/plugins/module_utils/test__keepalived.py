@@ -9,11 +9,13 @@ of the same name and `-i other`; a mark above 2147483647, which ipvsadm writes a
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from ansible_collections.linux.lvs.plugins.module_utils import _keepalived
 from ansible_collections.linux.lvs.plugins.module_utils._blocks import Found, Source, read_tree
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse
-from ansible_collections.linux.lvs.plugins.module_utils._keepalived import declared_services
+from ansible_collections.linux.lvs.plugins.module_utils._keepalived import MAX_ADDRESSES, declared_services
 from ansible_collections.linux.lvs.plugins.module_utils._owners import Host
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,8 +137,19 @@ def test_namespace_is_that_of_the_table(text, netns):
     assert declared(text).netns == netns
 
 
+def test_more_services_than_anybody_has_are_not_read():
+    group = f"virtual_server_group G {{\n2001:db8::0-ffff 80\n}}\nvirtual_server group G {{\nprotocol TCP\n{SERVER}}}\n"
+    text = group.replace(SERVER, "real_server ::9 80 {\n}\n")
+    assert len(declared(text).claims) == MAX_ADDRESSES
+    found = declared(f"{text}{text.partition('}')[2]}virtual_server 192.0.2.1 80 {{\n{SERVER}}}\n")
+    assert len(found.claims) == 2 * MAX_ADDRESSES
+    (warning,) = found.warnings
+    assert warning.endswith(f"nothing is read from here on, there are more than {MAX_ADDRESSES} services")
+
+
 @given(st.lists(WORDS).map(" ".join))
 def test_any_text_of_its_words_is_read(text):
-    found = declared(text)
+    with mock.patch.object(_keepalived, "MAX_ADDRESSES", 1000):  # a second for each text that has so many
+        found = declared(text)
     assert all(claim.place.path == PATH for claim in found.claims)
     assert all(warning.startswith(f"{PATH}:") for warning in found.warnings)
