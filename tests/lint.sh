@@ -62,7 +62,7 @@ PYTHON
     sed -nE "s/.*\\bpip='([0-9.]+)'.*/\\1/p" "$bootstrap" | sort -u | while read -r version; do
         cp "$work/get_pip.py" "$home/.ansible/test/cache/get_pip_${version//./_}.py"
     done
-    export HOME=$home ANSIBLE_COLLECTIONS_PATH=$work NO_COLOR=1
+    export HOME=$home ANSIBLE_COLLECTIONS_PATH=$work${LVS_COLLECTIONS:+:$LVS_COLLECTIONS} NO_COLOR=1
 }
 
 lint() {

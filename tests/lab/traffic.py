@@ -3,13 +3,20 @@
 """Servers that say who they are, and clients that ask.
 
 traffic serve-http|serve-udp ADDRESS PORT NAME
-    "ready" is printed once it listens. GET /slow/SECONDS takes that long to answer, a piece every tenth of a second.
+    "ready" is printed once it listens. GET /slow/SECONDS takes that long to answer, a piece every tenth of a second;
+    GET /bytes/NUMBER is so long.
 traffic ask-http|ask-udp ADDRESS PORT [PATH [TIMEOUT [TIMES]]]
     One after the other, each over a connection of its own.
+traffic get|put ADDRESS PORT BYTES [TIMEOUT [TIMES]]
+    So many bytes by HTTP, from or to whom, and how many arrived.
+traffic keep-asking ADDRESS PORT FILE
+    By HTTP, one after the other, while FILE is there; how often who answered.
 """
 
+import collections
 import http.client
 import http.server
+import pathlib
 import socket
 import socketserver
 import sys
@@ -22,10 +29,18 @@ def family(address):
 
 def serve_http(address, port, name):
     class Answer(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self):
+            arrived = len(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(f"{name}\n{arrived}".encode())
+
         def do_GET(self):
             self.send_response(200)
             self.end_headers()
             self.wfile.write(f"{name}\n".encode())
+            if self.path.startswith("/bytes/"):
+                self.wfile.write(b"." * int(self.path.rpartition("/")[2]))
             if self.path.startswith("/slow/"):
                 end = time.monotonic() + float(self.path.rpartition("/")[2])
                 while time.monotonic() < end:
@@ -51,16 +66,47 @@ def serve_http(address, port, name):
 def serve_udp(address, port, name):
     with socket.socket(family(address), socket.SOCK_DGRAM) as server:
         server.bind((address, port))
+        if server.family == socket.AF_INET6:  # of several own addresses the one that was asked has to answer
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
         print("ready", flush=True)
         while True:
-            sender = server.recvfrom(4096)[1]
-            server.sendto(name.encode(), sender)
+            _asked, asked_at, _flags, sender = server.recvmsg(4096, 64)
+            # the interface that it came in by need not be the one towards the client
+            answer_from = [(level, kind, data[:16] + bytes(4)) for level, kind, data in asked_at]
+            server.sendmsg([name.encode()], answer_from, 0, sender)
 
 
 def ask_http(address, port, path="/", timeout="5"):
     connection = http.client.HTTPConnection(address, port, timeout=float(timeout))
     connection.request("GET", path)
     print(connection.getresponse().read().decode().rstrip("\n"))
+
+
+def get(address, port, size, timeout="5"):
+    connection = http.client.HTTPConnection(address, port, timeout=float(timeout))
+    connection.request("GET", f"/bytes/{size}")
+    name, _, body = connection.getresponse().read().partition(b"\n")
+    print(name.decode(), len(body), "bytes")
+
+
+def put(address, port, size, timeout="5"):
+    connection = http.client.HTTPConnection(address, port, timeout=float(timeout))
+    connection.request("PUT", "/", body=b"." * int(size))
+    name, arrived = connection.getresponse().read().decode().splitlines()
+    print(name, arrived, "bytes")
+
+
+def keep_asking(address, port, file):
+    pathlib.Path(file).touch()
+    answers = collections.Counter()
+    while pathlib.Path(file).exists():
+        connection = http.client.HTTPConnection(address, port, timeout=5)
+        connection.request("GET", "/")
+        answers[connection.getresponse().read().decode().rstrip("\n")] += 1
+        connection.close()
+        time.sleep(0.02)
+    for name, times in sorted(answers.items()):
+        print(name, times)
 
 
 def ask_udp(address, port, path="/", timeout="5"):
@@ -72,7 +118,15 @@ def ask_udp(address, port, path="/", timeout="5"):
 
 
 def main():
-    deeds = {"serve-http": serve_http, "serve-udp": serve_udp, "ask-http": ask_http, "ask-udp": ask_udp}
+    deeds = {
+        "serve-http": serve_http,
+        "serve-udp": serve_udp,
+        "ask-http": ask_http,
+        "ask-udp": ask_udp,
+        "get": get,
+        "put": put,
+        "keep-asking": keep_asking,
+    }
     if len(sys.argv) < 4 or sys.argv[1] not in deeds:
         sys.exit(__doc__)
     deed, address, port, *rest = sys.argv[1:]
