@@ -118,7 +118,7 @@ def read_entries(value: Any, path: str, problems: list[str]) -> list[EntrySpec]:
     """A list of services; what is wrong is noted with its path, services or servers that are there twice too."""
     entries: list[EntrySpec] = []
     first: dict[ServiceKey, str] = {}
-    for where, options in _dictionaries(value, path, problems):
+    for where, options in dictionaries(value, path, problems):
         reader = Reader(options, f"{where}.", problems)
         reader.refuse_unknown(_ENTRY_OPTIONS)
         service = read_service(reader, odd=True)
@@ -141,7 +141,7 @@ def _read_servers(
         return None
     servers: list[tuple[str, ServerSpec]] = []
     first: dict[ServerKey, str] = {}
-    for where, options in _dictionaries(value, path, problems):
+    for where, options in dictionaries(value, path, problems):
         reader = Reader(options, f"{where}.", problems)
         reader.refuse_unknown(SERVER_OPTIONS)
         spec = read_server(reader, odd=True)
@@ -156,7 +156,7 @@ def _read_servers(
     return tuple(servers)
 
 
-def _dictionaries(value: Any, path: str, problems: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
+def dictionaries(value: Any, path: str, problems: list[str]) -> list[tuple[str, Mapping[str, Any]]]:
     """The elements of a list with their paths; those that are no dictionaries are noted and left out."""
     if isinstance(value, str) or not isinstance(value, (list, tuple)):
         problems.append(f"{path}: {value!r} is not a list")
@@ -174,7 +174,7 @@ def _dictionaries(value: Any, path: str, problems: list[str]) -> list[tuple[str,
 def read_exclude(options: Reader) -> tuple[Exclusion, ...]:
     """Services to leave alone."""
     value = options.value("exclude")
-    found = _dictionaries(value, options.path("exclude"), options.problems) if value is not None else []
+    found = dictionaries(value, options.path("exclude"), options.problems) if value is not None else []
     exclusions = (
         _read_exclusion(where, Reader(item, f"{where}.", options.problems), options.problems) for where, item in found
     )

@@ -43,6 +43,13 @@ def table_of(services: Any) -> Table:
     return table
 
 
+def dictionary(value: Any) -> Mapping[str, Any]:
+    """A dictionary as it is. Raises InvalidInput."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput([f"{value!r} is not a dictionary"])
+    return value
+
+
 def _refuse_undefined(value: Any) -> None:
     if isinstance(value, Undefined):
         str(value)  # raises; before ansible-core 2.19 filters are called with undefined variables

@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a director must not be set up so on its host."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible_collections.linux.lvs.plugins.module_utils._director import director_refusals as refusals_of
+from ansible_collections.linux.lvs.plugins.plugin_utils._filters import dictionary, input_told
+
+
+def director_refusals(value: Any) -> list[str]:
+    """Sentences, none when nothing speaks against it."""
+    with input_told(value):
+        return refusals_of(dictionary(value))
+
+
+class FilterModule:
+    """The filter, where Ansible looks for it."""
+
+    def filters(self) -> dict[str, Callable[[Any], Any]]:
+        """By name."""
+        return {"director_refusals": director_refusals}

@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a real server needs for what was declared."""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from ansible_collections.linux.lvs.plugins.module_utils._real_server import real_server_needs as needs_of
+from ansible_collections.linux.lvs.plugins.plugin_utils._filters import dictionary, input_told
+
+
+def real_server_needs(value: Any) -> dict[str, Any]:
+    """Everything in normal form, kernel modules, and which sysctls matter."""
+    with input_told(value):
+        return needs_of(dictionary(value))
+
+
+class FilterModule:
+    """The filter, where Ansible looks for it."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """By name."""
+        return {"real_server_needs": real_server_needs}

@@ -1,0 +1,321 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a director needs for what was declared, and what it finds at boot: kernel modules, addresses, forwarding, rules files.
+
+Private to linux.lvs: may change in any release.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
+
+from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address
+from ._errors import InvalidInput
+from ._ipvsadm import daemon_command, render, timeouts_command, unsayable
+from ._model import MAX_MARK, PROTOCOLS, ROLES, Table, sorted_keys
+from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
+from ._plan import make_plan
+from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
+from ._sysctls import SYSCTLS, read_wishes
+from ._table import declared, dictionaries, read_entries, read_exclude
+
+OPTIONS = (
+    *("services", "vips", "interface", "marks", "masquerade", "forwarding", "sysctls", "timeouts", "sync_daemons"),
+    *("modules", "allow_empty", "real_server_vips"),
+)
+FTP = 21
+_VIP_OPTIONS = ("address", "interface")
+_MARK_OPTIONS = ("mark", "protocol", "addresses", "ports")
+_HOST_LENGTH = {IPV4: 32, IPV6: 128}
+
+
+@dataclass
+class Needs:
+    """What follows from the variables of a director. Text is for files, lists are for Ansible."""
+
+    table: str = ""
+    timeouts: str = ""
+    sync_daemons: str = ""
+    services: list[dict[str, Any]] = field(default_factory=list)  # which there are
+    vips: list[dict[str, Any]] = field(default_factory=list)  # address, length, family, interface (None: the derived one)
+    vips_derived: bool = False
+    marks: list[dict[str, Any]] = field(default_factory=list)  # mark, protocol, family, addresses, ports
+    masquerade: list[dict[str, Any]] = field(default_factory=list)  # address, family
+    forwarding: list[str] = field(default_factory=list)  # families
+    modules: list[str] = field(default_factory=list)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    sysctl_defaults: dict[str, str] = field(default_factory=dict)  # what the kernel begins with
+
+    def to_options(self) -> dict[str, Any]:
+        """As a filter returns it."""
+        return dict(vars(self))
+
+
+def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> Needs:
+    """What variables without their prefix lead to. Raises InvalidInput with every wrong one, by its whole name."""
+    problems: list[str] = []
+    options = Reader(variables, prefix, problems)
+    options.refuse_unknown(OPTIONS)
+    table = _table(variables.get("services"), options)
+    needs = Needs(table=render(table), services=[key.to_options() for key in sorted_keys(table)])
+    needs.sysctls = _sysctls(options)
+    needs.sync_daemons = _sync_daemons(options, needs.sysctls)
+    needs.timeouts = _timeouts(options)
+    needs.marks = _marks(options)
+    needs.masquerade = [{"address": address, "family": family_of(address)} for address in _addresses(options, "masquerade")]
+    if needs.masquerade:
+        if needs.sysctls.get("conntrack", "1") != "1":
+            options.problem("sysctls.conntrack", f"masquerading needs it on; leave it out, or {prefix}masquerade")
+        needs.sysctls["conntrack"] = "1"
+    needs.sysctl_defaults = {name: str(SYSCTLS[name].default) for name in needs.sysctls}
+    needs.vips, needs.vips_derived = _vips(options, table, needs.marks), not options.given("vips")
+    needs.forwarding = _forwarding(options, table)
+    needs.modules = _modules(options, table)
+    _refuse_loop(options, table, needs.sysctls)
+    if problems:
+        raise InvalidInput(problems)
+    return needs
+
+
+def director_refusals(facts: Mapping[str, Any]) -> list[str]:
+    """Why a director must not be set up so on this host, in sentences: what only the host and the other hosts can tell.
+
+    ``facts``: ``needs`` of this director, what the role ``looked`` at, ``owners`` of services beside it, ``exclude`` and
+    ``table_state`` as declared, ``others`` (host -> its needs) of the same play.
+    """
+    needs, looked = facts["needs"], facts["looked"]
+    return [
+        *_without_interface(needs["vips"], looked["default"]),
+        *looked["taken"],
+        *looked["overriding"],
+        *_owned(needs, facts["owners"], facts["exclude"] or [], facts["table_state"] == "overridden"),
+        *_claimed_twice(needs, facts["others"]),
+    ]
+
+
+def _without_interface(vips: Sequence[Mapping[str, Any]], default: Mapping[str, Any]) -> list[str]:
+    missing = sorted({vip["family"] for vip in vips if not vip["interface"] and not default.get(vip["family"])})
+    return [
+        f"director_interface: is required for the {family} addresses {', '.join(sorted(_of(vips, family)))}: this host has no default "
+        f"route of that family whose interface could be taken"
+        for family in missing
+    ]
+
+
+def _of(vips: Sequence[Mapping[str, Any]], family: str) -> list[str]:
+    return [vip["address"] for vip in vips if vip["family"] == family]
+
+
+def _owned(needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclude: Any, whole: bool) -> list[str]:
+    problems: list[str] = []
+    exclusions = read_exclude(Reader({"exclude": exclude}, "director_", problems))
+    found = []
+    for owner in owners:
+        if not (owner["enabled"] or owner["running"]):
+            continue
+        key = read_service_key(Reader(owner["service"], "", []), odd=True)
+        where = f"{owner['path']}:{owner['line']}: {owner['program']} declares {key}"
+        if owner["service"] in needs["services"]:
+            found.append(f"{where} too; a service has one owner: take it out there, or here")
+        elif whole and key is not None and not any(exclusion.covers(key) for exclusion in exclusions):
+            found.append(f"{where}, which director_table_state overridden would remove; list it in director_exclude, or say replaced")
+    return [*problems, *found]
+
+
+def _claimed_twice(needs: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
+    if not needs["vips_derived"]:
+        return []
+    own = {vip["address"] for vip in needs["vips"]}
+    return [
+        f"director_vips: {', '.join(shared)} would be on {host} as well; say who has them on which host, or [] where VRRP moves them"
+        for host, theirs in sorted(others.items())
+        if theirs["vips_derived"]
+        for shared in [sorted(own & {vip["address"] for vip in theirs["vips"]})]
+        if shared
+    ]
+
+
+def _table(services: Any, options: Reader) -> Table:
+    if services is None:
+        options.problem("services", "is required: the services that this director has, as ipvs_table takes them")
+        return {}
+    entries = read_entries(services, options.path("services"), options.problems)
+    table: Table = {}
+    try:
+        table = declared(entries)
+    except InvalidInput as error:
+        options.problems.extend(error.problems)
+    if not entries and not options.problems and not options.read("allow_empty", parse_boolean):
+        options.problem("services", f"is empty; if no service at all is meant, say {options.path('allow_empty')}: true")
+    for operation in make_plan({}, table):
+        for reason in unsayable(operation):
+            sentence = reason.replace("commands: ", "", 1)
+            options.problem("services", f"at boot the table is loaded by ipvsadm, and {sentence}")
+    return table
+
+
+def _sysctls(options: Reader) -> dict[str, str]:
+    if not options.given("sysctls") or options.value("sysctls") == {}:
+        return {}
+    inner: list[str] = []
+    wishes = read_wishes(Reader({"values": options.value("sysctls")}, "", inner), frozenset(range(8192)))
+    options.problems.extend(options.path(problem.replace("values", "sysctls", 1)) for problem in inner)
+    for wish in wishes:
+        if wish.name not in SYSCTLS:
+            options.problem(f"sysctls.{wish.name}", "is no sysctl of IPVS that is known here")
+    return {wish.name: str(wish.value) for wish in wishes}
+
+
+def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> str:
+    if not options.given("sync_daemons"):
+        return ""
+    lines = []
+    roles: dict[str, str] = {}
+    for where, daemon in dictionaries(options.value("sync_daemons"), options.path("sync_daemons"), options.problems):
+        reader = Reader(daemon, f"{where}.", options.problems)
+        spec = read_daemon(reader, present=True)
+        if spec is None:
+            continue
+        if spec.role in roles:
+            options.problems.append(f"{where}: the {spec.role} is there already, in {roles[spec.role]}; a host has one of each role")
+        roles.setdefault(spec.role, where)
+        try:
+            lines.append(daemon_command(DaemonStep(START, merge_daemon(spec, None))))
+        except InvalidInput as error:
+            options.problems.extend(f"{where}.{problem}" for problem in error.problems)
+    if set(roles) == set(ROLES) and sysctls.get("backup_only") == "1":
+        options.problem("sysctls.backup_only", "with both daemons on one host the active director would stop scheduling; leave one out")
+    return "".join(f"{line.partition(' ')[2]}\n" for line in sorted(lines))
+
+
+def _timeouts(options: Reader) -> str:
+    if not options.given("timeouts") or options.value("timeouts") == {}:
+        return ""
+    reader = options.sub("timeouts")
+    if reader is None:
+        return ""
+    reader.refuse_unknown(("tcp", "tcp_fin", "udp"))
+    return f"{timeouts_command(read_timeouts(reader)).partition(' ')[2]}\n"
+
+
+def _marks(options: Reader) -> list[dict[str, Any]]:
+    """One entry for each family of addresses of a rule, in order."""
+    found = []
+    for where, rule in dictionaries(options.value("marks") or [], options.path("marks"), options.problems):
+        reader = Reader(rule, f"{where}.", options.problems)
+        reader.refuse_unknown(_MARK_OPTIONS)
+        for name in ("mark", "addresses", "ports"):
+            if not reader.given(name):
+                reader.problem(name, "is required")
+        mark = reader.integer("mark", 1, MAX_MARK)
+        protocol = reader.choice("protocol", PROTOCOLS) or "tcp"
+        ports = reader.read("ports", _ports) or []
+        addresses = _addresses(reader, "addresses")
+        for family in FAMILIES:
+            members = [address for address in addresses if family_of(address) == family]
+            if members:
+                found.append({"mark": mark, "protocol": protocol, "family": family, "addresses": members, "ports": ports})
+    return found
+
+
+def _ports(value: Any) -> list[str]:
+    """Numbers, or ranges such as 30000-30100, in nftables' words."""
+    ports = []
+    for item in as_list(value if isinstance(value, (list, tuple, str)) else [value]):
+        first, dash, last = str(item).partition("-")
+        low = parse_integer(first, 1, 65535)
+        high = parse_integer(last, low, 65535) if dash else low
+        ports.append(f"{low}-{high}" if high > low else str(low))
+    if not ports:
+        raise ValueError("is empty; give at least one")
+    return ports
+
+
+def _addresses(options: Reader, name: str) -> list[str]:
+    found: list[str] = []
+    for number, address in enumerate(options.read(name, as_list) or []):
+        try:
+            found.append(_virtual(address))
+        except ValueError as error:
+            options.problem(f"{name}[{number}]", str(error))
+    return list(dict.fromkeys(found))
+
+
+def _virtual(value: Any) -> str:
+    address = parse_address(value)
+    if not is_host(address):
+        raise ValueError(f"{value!r} is not the address of a host")
+    return address
+
+
+def _vips(options: Reader, table: Table, marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    interface = options.read("interface", parse_interface)
+    vips: dict[str, str | None] = {}
+    if not options.given("vips"):
+        for key in sorted_keys(table):
+            if key.address:
+                vips[key.address] = interface
+        for mark in marks:
+            vips.update(dict.fromkeys(mark["addresses"], interface))
+    else:
+        for where, vip in dictionaries(options.value("vips"), options.path("vips"), options.problems):
+            reader = Reader(vip, f"{where}.", options.problems)
+            reader.refuse_unknown(_VIP_OPTIONS)
+            if not reader.given("address"):
+                reader.problem("address", "is required")
+            address = reader.read("address", _virtual)
+            if address in vips:
+                reader.problem("address", f"{address} is there twice")
+            if address:
+                vips[address] = reader.read("interface", parse_interface) or interface
+    return [
+        {"address": address, "length": _HOST_LENGTH[family_of(address)], "family": family_of(address), "interface": device}
+        for address, device in vips.items()
+    ]
+
+
+def _forwarding(options: Reader, table: Table) -> list[str]:
+    """The families in which packets are forwarded: NAT goes through the director both ways."""
+    if options.given("forwarding"):
+        given = options.value("forwarding")
+        try:
+            return list(FAMILIES) if parse_boolean(given) else []
+        except ValueError as error:
+            options.problem("forwarding", str(error))
+            return []
+    found = {
+        family_of(server.address) for entry in table.values() for server, held in entry.servers.items() if held.forwarding == "nat"
+    }
+    return [family for family in FAMILIES if family in found]
+
+
+def _modules(options: Reader, table: Table) -> list[str]:
+    if options.given("modules"):
+        return [str(name) for name in options.read("modules", as_list) or []]
+    names = ["ip_vs"]
+    for key in sorted_keys(table):
+        service = table[key].service
+        names += [f"ip_vs_{service.scheduler}"] if service.scheduler != "none" else []
+        names += [f"ip_vs_pe_{service.persistence_engine}"] if service.persistence_engine else []
+        if key.port == FTP and any(server.forwarding == "nat" for server in table[key].servers.values()):
+            names.append("ip_vs_ftp")
+    return list(dict.fromkeys(names))
+
+
+def _refuse_loop(options: Reader, table: Table, sysctls: Mapping[str, str]) -> None:
+    """A director that is a real server of its own services schedules what another director sends it once more."""
+    if sysctls.get("backup_only") == "1":
+        return
+    for number, vip in enumerate(options.value("real_server_vips") or []):
+        try:
+            address = parse_address(vip)
+        except ValueError:
+            continue  # the other role says so
+        if any(key.address == address for key in table):
+            options.problems.append(
+                f"real_server_vips[{number}]: this host is a real server for {address} and a director for it too; while another director "
+                f"is the active one, it would schedule once more what that one sends it, and packets could go in circles. Say "
+                f"{options.path('sysctls')}: {{backup_only: 1}} with a backup sync daemon on it, or leave out one of the two"
+            )

@@ -1,0 +1,231 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a real server gets what directors send it, and answers: lines for the role's program ``keep``.
+
+Private to linux.lvs: may change in any release.
+
+The recipes are those that carry packets whatever rp_filter and arp_ignore a distribution sets: the VIP with its whole prefix
+on a device of its own, ARP suppressed before it is there; for tunnels the VIP on the tunnel's device, whose rp_filter is loose.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any, Iterator, Mapping, Sequence
+
+from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address
+from ._errors import InvalidInput
+from ._model import FORWARDINGS, TUNNEL_TYPES
+from ._options import Reader, as_list
+from ._settings import parse_interface
+
+OPTIONS = ("forwarding", "vips", "interfaces", "tunnel_type", "tunnel_port", "directors", "gateway")
+TABLE = 4320  # of routes, and the preference of the first rule
+DEVICE = "lvs"  # and a number
+_LENGTH = {IPV4: 32, IPV6: 128}
+_FLAG = {IPV4: "-4", IPV6: "-6"}
+_OUTER_HEADER = {IPV4: 20, IPV6: 40}
+_TUNNEL_HEADER = {"ipip": 0, "gre": 4, "gue": 12}  # GRE without options; UDP and GUE with checksum offload's four bytes
+_ARP_SYSCTLS = {"arp_ignore": "1", "arp_announce": "2"}
+ETHERNET = "ether"
+
+
+def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_") -> dict[str, Any]:
+    """What variables without their prefix mean, in normal form. Raises InvalidInput with every wrong one."""
+    problems: list[str] = []
+    options = Reader(variables, prefix, problems)
+    options.refuse_unknown(OPTIONS)
+    forwarding = options.choice("forwarding", FORWARDINGS) or "direct"
+    tunnel = forwarding == "tunnel"
+    needs = {
+        "forwarding": forwarding,
+        "vips": _addresses(options, "vips"),
+        "interfaces": list(options.read("interfaces", _interfaces) or []),
+        "tunnel_type": options.choice("tunnel_type", TUNNEL_TYPES) or "ipip",
+        "tunnel_port": options.integer("tunnel_port", 1, 65535) or 6080,
+        "directors": _addresses(options, "directors"),
+        "gateway": _addresses(options, "gateway"),
+    }
+    if forwarding == "nat":
+        if needs["vips"]:
+            options.problem("vips", "a server behind NAT has none: the director writes its own address into the packets; leave it out")
+        families = [family_of(address) for address in needs["gateway"]]
+        if not families:
+            options.problem("gateway", "is required with nat: the director's address on this server's side, through which answers go")
+        if len(set(families)) < len(families):
+            options.problem("gateway", "at most one address of each family")
+    elif needs["gateway"]:
+        options.problem("gateway", f"goes with nat only; with {forwarding} this server answers clients itself")
+    if needs["directors"] and not tunnel:
+        options.problem("directors", f"goes with tunnel only, not with {forwarding}")
+    if problems:
+        raise InvalidInput(problems)
+    return {**needs, "modules": _modules(needs), "sysctls": _asked_sysctls(needs)}
+
+
+def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> dict[str, Any]:
+    """The lines that make a host so, and the sysctls among them. Raises InvalidInput when the host can't be made so.
+
+    ``looked``: links and addresses as ip shows them, ``ways`` to the gateways, sysctls as they are.
+    """
+    problems: list[str] = list(looked["overriding"])
+    lines: list[str] = []
+    if needs["forwarding"] == "nat":
+        lines += _nat(needs["gateway"], looked, problems)
+    elif needs["vips"]:
+        lines += _suppressed_arp(needs["interfaces"], looked["links"], problems)
+        lines += _tunnels(needs) if needs["forwarding"] == "tunnel" else _direct(needs["vips"])
+    if problems:
+        raise InvalidInput(problems)
+    sysctls = [line.split()[1] for line in lines if line.startswith("sysctl ")]
+    return {"lines": lines, "sysctls": [name for name in sysctls if name in looked["sysctls"]]}
+
+
+def _addresses(options: Reader, name: str) -> list[str]:
+    found: list[str] = []
+    for number, value in enumerate(options.read(name, as_list) or []):
+        try:
+            address = parse_address(value)
+            if not is_host(address):
+                raise ValueError(f"{value!r} is not the address of a host")
+            found.append(address)
+        except ValueError as error:
+            options.problem(f"{name}[{number}]", str(error))
+    return list(dict.fromkeys(found))
+
+
+def _interfaces(value: Any) -> Sequence[str]:
+    return [parse_interface(name) for name in as_list(value)]
+
+
+def _of(addresses: Sequence[str], family: str) -> list[str]:
+    return [address for address in addresses if family_of(address) == family]
+
+
+def _modules(needs: Mapping[str, Any]) -> list[str]:
+    if needs["forwarding"] == "direct" and needs["vips"]:
+        return ["dummy"]
+    if needs["forwarding"] != "tunnel":
+        return []
+    names = []
+    for family, _director, inner in _senders(needs):
+        kind = needs["tunnel_type"]
+        if kind == "gre":
+            names += ["ip_gre" if family == IPV4 else "ip6_gre"]
+            continue
+        names += ["ip6_tunnel"] if family == IPV6 else [{IPV4: "ipip", IPV6: "sit"}[name] for name in inner]
+        names += [{IPV4: "fou", IPV6: "fou6"}[family]] if kind == "gue" else []
+    return sorted(set(names))
+
+
+def _asked_sysctls(needs: Mapping[str, Any]) -> dict[str, str | None]:
+    """Patterns of the sysctls whose values matter, as they have to be."""
+    if needs["forwarding"] == "nat" or not needs["vips"]:
+        return {}
+    asked: dict[str, str | None] = {f"net/ipv4/conf/*/{name}": None for name in _ARP_SYSCTLS}
+    for interface in needs["interfaces"] or ["default"]:
+        asked.update({f"net/ipv4/conf/{interface}/{name}": value for name, value in _ARP_SYSCTLS.items()})
+    return {**asked, "net/ipv4/ip_forward": None, "net/ipv6/conf/all/forwarding": None}
+
+
+def _suppressed_arp(wanted: Sequence[str], links: Sequence[Mapping[str, Any]], problems: list[str]) -> Iterator[str]:
+    names = [link["ifname"] for link in links]
+    for number, name in enumerate(wanted):
+        if name not in names:
+            problems.append(f"real_server_interfaces[{number}]: {name} does not exist; there are {', '.join(names)}")
+    own = [link["ifname"] for link in links if link.get("link_type") == ETHERNET and "NOARP" not in link.get("flags", ())]
+    interfaces = wanted or [name for name in own if not name.startswith(DEVICE)]
+    for interface in ["default", *interfaces]:
+        for name, value in _ARP_SYSCTLS.items():
+            yield f"sysctl net/ipv4/conf/{interface}/{name} {value}"
+
+
+def _direct(vips: Sequence[str]) -> Iterator[str]:
+    yield f"link add {DEVICE}0 type dummy"
+    yield f"link set {DEVICE}0 up"
+    yield from _vips(vips, f"{DEVICE}0")
+
+
+def _vips(vips: Sequence[str], device: str) -> Iterator[str]:
+    for vip in vips:
+        family = family_of(vip)
+        yield f"{_FLAG[family]} address add {vip}/{_LENGTH[family]} dev {device}{' nodad' if family == IPV6 else ''}"
+
+
+def _senders(needs: Mapping[str, Any]) -> Iterator[tuple[str, str | None, list[str]]]:
+    """(family of the outer packets, director or anybody, families of the inner ones)"""
+    inner = [family for family in FAMILIES if _of(needs["vips"], family)]
+    if not needs["directors"]:
+        yield from ((family, None, [family]) for family in inner)
+        return
+    for director in needs["directors"]:
+        family = family_of(director)
+        # the other family's packets come this way too when no director has an address of that family
+        carried = [name for name in inner if name == family or not _of(needs["directors"], name)]
+        if carried:
+            yield family, director, carried
+
+
+def _tunnels(needs: Mapping[str, Any]) -> Iterator[str]:
+    kind = needs["tunnel_type"]
+    number = 0
+    ports = set()
+    for family, director, inner in _senders(needs):
+        if kind == "gue" and family not in ports:
+            ports.add(family)
+            yield f"fou add port {needs['tunnel_port']} gue{' -6' if family == IPV6 else ''}"
+        for device_type, carried in _devices(kind, family, inner):
+            if director is None:
+                device = _FALLBACK[device_type.split()[0]]
+            else:
+                device = f"{DEVICE}{number}"
+                number += 1
+                yield f"link add {device} type {device_type} remote {director}"
+            if IPV4 in carried:
+                yield f"sysctl net/ipv4/conf/{device}/rp_filter 2"
+            yield f"link set {device} up"
+            yield from _vips([vip for vip in needs["vips"] if family_of(vip) in carried], device)
+    for family in FAMILIES:
+        overheads = [_OUTER_HEADER[outer] + _TUNNEL_HEADER[kind] for outer, _director, inner in _senders(needs) if family in inner]
+        for vip in _of(needs["vips"], family) if overheads else []:
+            yield f"{_FLAG[family]} rule add from {vip} lookup {TABLE} priority {TABLE + 1}"
+        if overheads:
+            yield f"{_FLAG[family]} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
+            yield f"defaults {_FLAG[family]} {TABLE} {max(overheads)}"
+
+
+_FALLBACK = {"ipip": "tunl0", "sit": "sit0", "ip6tnl": "ip6tnl0", "gre": "gre0", "ip6gre": "ip6gre0"}
+
+
+def _devices(kind: str, outer: str, inner: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Types of devices that take the packets, each with the families of what is in them."""
+    if kind == "gre":
+        yield ("gre" if outer == IPV4 else "ip6gre"), list(inner)
+    elif outer == IPV6:
+        yield "ip6tnl mode any", list(inner)
+    else:
+        yield from (({IPV4: "ipip", IPV6: "sit"}[family], [family]) for family in inner)
+
+
+def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]) -> Iterator[str]:
+    """Answers go through the director, unless a route more special than the default one leads to the client."""
+    for number, gateway in enumerate(gateways):
+        where = f"real_server_gateway[{number}]"
+        way = looked["ways"][gateway]
+        if not way["device"] or not way["neighbour"]:
+            problems.append(f"{where}: {gateway} is on none of this host's networks, so packets can't be handed to it")
+            continue
+        if not way["answers"]:
+            problems.append(f"{where}: {gateway} does not answer on {way['device']}; answers of this server would be lost")
+        flag = _FLAG[family_of(gateway)]
+        yield f"{flag} route add default via {gateway} dev {way['device']} table {TABLE}"
+        yield f"{flag} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
+        for own in _beside(gateway, looked["addresses"][way["device"]]):
+            yield f"{flag} rule add from {own} lookup {TABLE} priority {TABLE + 1}"
+
+
+def _beside(gateway: str, addresses: Sequence[str]) -> list[str]:
+    """Own addresses on the gateway's network."""
+    found = [ipaddress.ip_interface(address) for address in addresses]
+    return [str(own.ip) for own in found if ipaddress.ip_address(gateway) in own.network]
