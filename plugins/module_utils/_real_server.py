@@ -143,6 +143,7 @@ def _suppressed_arp(wanted: Sequence[str], links: Sequence[Mapping[str, Any]], p
 
 def _direct(vips: Sequence[str]) -> Iterator[str]:
     yield f"link add {DEVICE}0 type dummy"
+    yield f"link set {DEVICE}0 addrgenmode none"
     yield f"link set {DEVICE}0 up"
     yield from _vips(vips, f"{DEVICE}0")
 

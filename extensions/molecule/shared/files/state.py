@@ -77,7 +77,7 @@ def steady(line):
 
 
 def thresholds():
-    return [re.sub(r"\s+\d+\s+\d+$", "", line) for line in said("ipvsadm", "-Ln", "--thresholds") if "->" in line]
+    return [re.sub(r"\s+\d+\s+\d+\s*$", "", line) for line in said("ipvsadm", "-Ln", "--thresholds") if "->" in line]
 
 
 def sysctls(up):
