@@ -13,10 +13,9 @@ from typing import Any, Mapping, Sequence
 
 from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address
 from ._errors import InvalidInput
-from ._ipvsadm import daemon_command, render, timeouts_command, unsayable
+from ._ipvsadm import daemon_command, render, timeouts_command
 from ._model import MAX_MARK, PROTOCOLS, ROLES, Table, sorted_keys
 from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
-from ._plan import make_plan
 from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
 from ._sysctls import SYSCTLS, read_wishes
 from ._table import declared, dictionaries, read_entries, read_exclude
@@ -69,7 +68,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
         if needs.sysctls.get("conntrack", "1") != "1":
             options.problem("sysctls.conntrack", f"masquerading needs it on; leave it out, or {prefix}masquerade")
         needs.sysctls["conntrack"] = "1"
-    needs.sysctl_defaults = {name: str(SYSCTLS[name].default) for name in needs.sysctls}
+    needs.sysctl_defaults = {name: str(SYSCTLS[name].default) for name in needs.sysctls if name in SYSCTLS}
     needs.vips, needs.vips_derived = _vips(options, table, needs.marks), not options.given("vips")
     needs.forwarding = _forwarding(options, table)
     needs.modules = _modules(options, table)
@@ -149,10 +148,6 @@ def _table(services: Any, options: Reader) -> Table:
         options.problems.extend(error.problems)
     if not entries and not options.problems and not options.read("allow_empty", parse_boolean):
         options.problem("services", f"is empty; if no service at all is meant, say {options.path('allow_empty')}: true")
-    for operation in make_plan({}, table):
-        for reason in unsayable(operation):
-            sentence = reason.replace("commands: ", "", 1)
-            options.problem("services", f"at boot the table is loaded by ipvsadm, and {sentence}")
     return table
 
 

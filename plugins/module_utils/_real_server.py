@@ -24,7 +24,7 @@ OPTIONS = ("forwarding", "vips", "interfaces", "tunnel_type", "tunnel_port", "di
 TABLE = 4320  # of routes, and the preference of the first rule
 DEVICE = "lvs"  # and a number
 _LENGTH = {IPV4: 32, IPV6: 128}
-_FLAG = {IPV4: "-4", IPV6: "-6"}
+_VERSION = {IPV4: 4, IPV6: 6}  # of IP, as ip takes it
 _OUTER_HEADER = {IPV4: 20, IPV6: 40}
 _TUNNEL_HEADER = {"ipip": 0, "gre": 4, "gue": 12}  # GRE without options; UDP and GUE with checksum offload's four bytes
 _ARP_SYSCTLS = {"arp_ignore": "1", "arp_announce": "2"}
@@ -151,7 +151,7 @@ def _direct(vips: Sequence[str]) -> Iterator[str]:
 def _vips(vips: Sequence[str], device: str) -> Iterator[str]:
     for vip in vips:
         family = family_of(vip)
-        yield f"{_FLAG[family]} address add {vip}/{_LENGTH[family]} dev {device}{' nodad' if family == IPV6 else ''}"
+        yield f"-{_VERSION[family]} address add {vip}/{_LENGTH[family]} dev {device}{' nodad' if family == IPV6 else ''}"
 
 
 def _senders(needs: Mapping[str, Any]) -> Iterator[tuple[str, str | None, list[str]]]:
@@ -190,10 +190,10 @@ def _tunnels(needs: Mapping[str, Any]) -> Iterator[str]:
     for family in FAMILIES:
         overheads = [_OUTER_HEADER[outer] + _TUNNEL_HEADER[kind] for outer, _director, inner in _senders(needs) if family in inner]
         for vip in _of(needs["vips"], family) if overheads else []:
-            yield f"{_FLAG[family]} rule add from {vip} lookup {TABLE} priority {TABLE + 1}"
+            yield f"-{_VERSION[family]} rule add from {vip} lookup {TABLE} priority {TABLE + 1}"
         if overheads:
-            yield f"{_FLAG[family]} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
-            yield f"defaults {_FLAG[family]} {TABLE} {max(overheads)}"
+            yield f"-{_VERSION[family]} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
+            yield f"defaults -{_VERSION[family]} {TABLE} {max(overheads)}"
 
 
 _FALLBACK = {"ipip": "tunl0", "sit": "sit0", "ip6tnl": "ip6tnl0", "gre": "gre0", "ip6gre": "ip6gre0"}
@@ -219,7 +219,7 @@ def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]
             continue
         if not way["answers"]:
             problems.append(f"{where}: {gateway} does not answer on {way['device']}; answers of this server would be lost")
-        flag = _FLAG[family_of(gateway)]
+        flag = f"-{_VERSION[family_of(gateway)]}"
         yield f"{flag} route add default via {gateway} dev {way['device']} table {TABLE}"
         yield f"{flag} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
         for own in _beside(gateway, looked["addresses"][way["device"]]):

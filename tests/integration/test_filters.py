@@ -105,3 +105,13 @@ def test_examples_of_select_servers_play(oldest_ansible, newest_ansible, netns):
     assert oldest_ansible.play(examples("select_servers", netns)).recap["changed"] == 1
     assert newest_ansible.play(examples("select_servers", netns)).recap["changed"] == 0
     assert netns.save()[1:] == [rules[0].replace("-w 3", "-w 0"), rules[1]]
+
+
+@pytest.mark.parametrize("name", ["director_needs", "director_refusals", "real_server_needs", "real_server_lines"])
+def test_examples_of_filters_of_the_roles_play(oldest_ansible, newest_ansible, netns, name):
+    sample = yaml.safe_load(next(path for path in FILTERS if path.stem == name).read_text())["RETURN"]["_value"]["sample"]
+    for ansible in (oldest_ansible, newest_ansible):
+        played = ansible.play(examples(name, netns))
+        assert played.recap["failed"] == 0
+        expected = sample if isinstance(sample, list) else sample.get("modules") or sample.get("lines")
+        assert all(str(line) in played.text for line in expected)

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Variables of the roles: defaults, argument specs, readers and the program that both roles deploy belong together."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.linux.lvs.plugins.module_utils import _director, _real_server
+from ansible_collections.linux.lvs.tests.unit.controller.repository import ROOT, read_yaml
+
+ROLES = {"director": _director.OPTIONS, "real_server": _real_server.OPTIONS}
+
+
+def spec(role):
+    return read_yaml(f"roles/{role}/meta/argument_specs.yml")["argument_specs"]["main"]["options"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_defaults_are_those_that_are_documented(role):
+    defaults = read_yaml(f"roles/{role}/defaults/main.yml")
+    assert defaults == {name: option["default"] for name, option in spec(role).items() if "default" in option}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_has_the_role_s_prefix(role):
+    assert all(name.startswith(f"{role}_") for name in spec(role))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_what_is_read_is_documented(role):
+    variables = read_yaml(f"roles/{role}/vars/main.yml")[f"__{role}_variables"]
+    assert set(variables) == set(ROLES[role])
+    assert {f"{role}_{name}" for name in variables} - set(spec(role)) <= {"director_real_server_vips"}
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_variable_is_used(role):
+    files = [path for path in (ROOT / "roles" / role).rglob("*.yml") if "defaults" not in path.parts and "meta" not in path.parts]
+    text = "".join(path.read_text() for path in files)
+    assert [name for name in spec(role) if name not in text] == []

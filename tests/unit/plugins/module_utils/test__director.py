@@ -1,0 +1,244 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a director needs, and why it is refused: every sentence that a user of the role may read."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.linux.lvs.plugins.module_utils._director import director_needs, director_refusals
+from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
+from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse, unsayable
+from ansible_collections.linux.lvs.plugins.module_utils._model import table_to_options
+from ansible_collections.linux.lvs.plugins.module_utils._plan import make_plan
+from ansible_collections.linux.lvs.tests.unit.tables import TABLES
+from hypothesis import given
+
+NAT = {"address": "198.51.100.1", "forwarding": "nat"}
+WEB = {"address": "192.0.2.1", "port": 80}
+
+
+def needs(**variables):
+    return director_needs({"services": [WEB], **variables}).to_options()
+
+
+def problems(**variables):
+    with pytest.raises(InvalidInput) as caught:
+        director_needs(variables)
+    return list(caught.value.problems)
+
+
+def test_nothing_but_services():
+    found = needs()
+    assert found["table"] == "-A -t 192.0.2.1:80 -s wlc\n"
+    assert found["services"] == [{"address": "192.0.2.1", "port": 80, "protocol": "tcp"}]
+    assert found["vips"] == [{"address": "192.0.2.1", "length": 32, "family": "ipv4", "interface": None}]
+    assert found["vips_derived"] is True
+    assert found["modules"] == ["ip_vs", "ip_vs_wlc"]
+    for name in ("timeouts", "sync_daemons"):
+        assert found[name] == ""
+    for name in ("marks", "masquerade", "forwarding"):
+        assert found[name] == []
+    assert found["sysctls"] == {}
+
+
+@pytest.mark.parametrize(
+    ("service", "modules"),
+    [
+        ({"scheduler": "mh"}, ["ip_vs", "ip_vs_mh"]),
+        ({"scheduler": "none"}, ["ip_vs"]),
+        (
+            {"protocol": "udp", "persistence_timeout": 60, "persistence_engine": "sip"},
+            ["ip_vs", "ip_vs_wlc", "ip_vs_pe_sip"],
+        ),
+        ({"port": 21, "servers": [NAT]}, ["ip_vs", "ip_vs_wlc", "ip_vs_ftp"]),
+        ({"port": 21, "servers": [{"address": "198.51.100.1"}]}, ["ip_vs", "ip_vs_wlc"]),
+    ],
+)
+def test_modules(service, modules):
+    assert needs(services=[{**WEB, **service}])["modules"] == modules
+
+
+def test_declared_modules_are_taken_as_they_are():
+    assert needs(modules=["ip_vs", "ip_vs_rr"])["modules"] == ["ip_vs", "ip_vs_rr"]
+
+
+def test_forwarding_follows_the_servers_that_are_behind_nat():
+    six = {"address": "2001:db8::1", "port": 80, "servers": [{"address": "2001:db8::2", "forwarding": "nat"}]}
+    assert needs(services=[{**WEB, "servers": [NAT]}])["forwarding"] == ["ipv4"]
+    assert needs(services=[{**WEB, "servers": [NAT]}, six])["forwarding"] == ["ipv4", "ipv6"]
+    assert needs(services=[{**WEB, "servers": [NAT]}], forwarding="no")["forwarding"] == []
+    assert needs(forwarding=True)["forwarding"] == ["ipv4", "ipv6"]
+
+
+def test_addresses():
+    marks = [{"mark": 7, "addresses": ["2001:DB8::7", "192.0.2.7"], "ports": "80,443"}]
+    derived = needs(services=[WEB, {**WEB, "port": 443}, {"fwmark": 7}], marks=marks, interface="eth1")
+    assert [(vip["address"], vip["length"], vip["interface"]) for vip in derived["vips"]] == [
+        ("192.0.2.1", 32, "eth1"),
+        ("192.0.2.7", 32, "eth1"),
+        ("2001:db8::7", 128, "eth1"),
+    ]
+    assert needs(vips=[])["vips"] == []
+    given = needs(vips=[{"address": "192.0.2.9", "interface": "eth2"}, {"address": "192.0.2.8"}], interface="eth1")
+    assert [(vip["address"], vip["interface"]) for vip in given["vips"]] == [("192.0.2.9", "eth2"), ("192.0.2.8", "eth1")]
+    assert given["vips_derived"] is False
+
+
+def test_marks_are_split_by_family():
+    marks = [{"mark": "7", "protocol": "udp", "addresses": ["192.0.2.7", "2001:db8::7"], "ports": [53, "30000-30100"]}]
+    assert needs(marks=marks)["marks"] == [
+        {"mark": 7, "protocol": "udp", "family": "ipv4", "addresses": ["192.0.2.7"], "ports": ["53", "30000-30100"]},
+        {"mark": 7, "protocol": "udp", "family": "ipv6", "addresses": ["2001:db8::7"], "ports": ["53", "30000-30100"]},
+    ]
+
+
+def test_masquerading_turns_conntrack_on():
+    found = needs(masquerade=["192.0.2.1"])
+    assert (found["masquerade"], found["sysctls"]) == ([{"address": "192.0.2.1", "family": "ipv4"}], {"conntrack": "1"})
+    assert found["sysctl_defaults"] == {"conntrack": "0"}
+
+
+def test_daemons_and_timeouts_are_lines_of_ipvsadm():
+    found = needs(
+        sync_daemons=[{"role": "master", "interface": "eth1", "sync_id": "7", "multicast_group": "224.0.0.99"}],
+        timeouts={"tcp": "600"},
+    )
+    assert found["sync_daemons"] == (
+        "--start-daemon master --mcast-interface eth1 --syncid 7 --mcast-group 224.0.0.99 --mcast-port 8848 --mcast-ttl 1\n"
+    )
+    assert found["timeouts"] == "--set 600 0 0\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentences"),
+    [
+        ({}, ["director_services: is required: the services that this director has, as ipvs_table takes them"]),
+        (
+            {"services": []},
+            ["director_services: is empty; if no service at all is meant, say director_allow_empty: true"],
+        ),
+        (
+            {"services": [{**WEB, "servers": [{"address": "198.51.100.1", "weight": -1}]}]},
+            ["director_services[0].servers[0].weight: -1 is not between 0 and 2147483647"],
+        ),
+        (
+            {"services": [WEB], "vips": [{"address": "192.0.2.1"}, {"address": "192.0.2.1"}]},
+            ["director_vips[1].address: 192.0.2.1 is there twice"],
+        ),
+        (
+            {"services": [WEB], "vips": [{"adress": "192.0.2.1"}]},
+            [
+                "director_vips[0].adress: is not an option here; there are address, interface",
+                "director_vips[0].address: is required",
+            ],
+        ),
+        (
+            {"services": [WEB], "sysctls": {"conntrack": 2, "nonsense": 1}},
+            [
+                "director_sysctls.conntrack: 2 is neither true nor false",
+                "director_sysctls.nonsense: is no sysctl of IPVS that is known here",
+            ],
+        ),
+        (
+            {"services": [WEB], "masquerade": ["192.0.2.1"], "sysctls": {"conntrack": 0}},
+            ["director_sysctls.conntrack: masquerading needs it on; leave it out, or director_masquerade"],
+        ),
+        (
+            {"services": [WEB], "timeouts": {"udp": 0}},
+            ["director_timeouts.udp: 0 is not between 1 and 2678400"],
+        ),
+        (
+            {"services": [WEB], "marks": [{"mark": 1, "addresses": ["192.0.2.1"], "ports": ["90-80"]}]},
+            ["director_marks[0].ports: 80 is not between 90 and 65535"],
+        ),
+        (
+            {
+                "services": [WEB],
+                "sync_daemons": [{"role": role, "interface": "eth0", "sync_id": 1} for role in ("master", "backup")],
+                "sysctls": {"backup_only": 1},
+            },
+            [
+                "director_sysctls.backup_only: with both daemons on one host the active director would stop scheduling; "
+                "leave one out"
+            ],
+        ),
+        (
+            {"services": [WEB], "sync_daemons": [{"role": "master", "interface": "eth0", "sync_id": 1}] * 2},
+            ["director_sync_daemons[1]: the master is there already, in director_sync_daemons[0]; a host has one of each role"],
+        ),
+        (
+            {"services": [WEB], "forwarding": "perhaps"},
+            ["director_forwarding: 'perhaps' is neither true nor false"],
+        ),
+    ],
+)
+def test_wrong_variables(variables, sentences):
+    found = problems(**variables)
+    assert len(found) == len(sentences)
+    for sentence, expected in zip(found, sentences):
+        assert sentence.startswith(expected.partition(": ")[0])
+    assert found == sentences
+
+
+@given(TABLES)
+def test_what_can_be_declared_can_be_loaded_by_ipvsadm(table):
+    try:
+        found = needs(services=table_to_options(table), allow_empty=True)
+    except InvalidInput:
+        return
+    assert parse(found["table"]) == table
+    assert [unsayable(operation) for operation in make_plan({}, table) if unsayable(operation)] == []
+
+
+def test_a_real_server_of_its_own_services_needs_backup_only():
+    (sentence,) = problems(services=[WEB], real_server_vips=["192.0.2.1", "192.0.2.5"])
+    assert sentence.startswith("real_server_vips[0]: this host is a real server for 192.0.2.1 and a director for it too")
+    assert needs(real_server_vips=["192.0.2.1"], sysctls={"backup_only": True})["sysctls"] == {"backup_only": "1"}
+
+
+LOOKED = {"default": {"ipv4": "eth0", "ipv6": None}, "taken": [], "overriding": []}
+
+
+def refusals(found, **facts):
+    general = {"looked": LOOKED, "owners": [], "exclude": [], "table_state": "replaced", "others": {}}
+    return director_refusals({"needs": found, **general, **facts})
+
+
+def owner(service, **state):
+    return {"program": "keepalived", "path": "/etc/k", "line": 3, "enabled": True, "running": False, "service": service, **state}
+
+
+def test_nothing_speaks_against_it():
+    assert refusals(needs()) == []
+
+
+def test_a_family_without_default_route_needs_an_interface():
+    (sentence,) = refusals(needs(services=[WEB, {"address": "2001:db8::1", "port": 80}]))
+    assert sentence.startswith("director_interface: is required for the ipv6 addresses 2001:db8::1")
+    assert refusals(needs(services=[{"address": "2001:db8::1", "port": 80}], interface="eth0")) == []
+
+
+def test_what_was_seen_on_the_host_is_told():
+    assert refusals(needs(), looked={**LOOKED, "taken": ["a"], "overriding": ["b"]}) == ["a", "b"]
+
+
+def test_a_service_has_one_owner():
+    same, other = {"address": "192.0.2.1", "port": 80, "protocol": "tcp"}, {"fwmark": 9, "family": "ipv4"}
+    (sentence,) = refusals(needs(), owners=[owner(same), owner(other)])
+    assert sentence.startswith("/etc/k:3: keepalived declares tcp 192.0.2.1:80 too")
+    assert refusals(needs(), owners=[owner(same, enabled=False)]) == []
+    assert refusals(needs(), owners=[owner(same, enabled=False, running=True)]) != []
+
+
+def test_overridden_would_remove_what_others_own():
+    other = owner({"fwmark": 9, "family": "ipv4"})
+    (sentence,) = refusals(needs(), owners=[other], table_state="overridden")
+    assert "director_table_state overridden would remove" in sentence
+    assert refusals(needs(), owners=[other], table_state="overridden", exclude=[{"fwmark": 9}]) == []
+
+
+def test_two_hosts_do_not_derive_the_same_address():
+    (sentence,) = refusals(needs(), others={"second": needs()})
+    assert sentence.startswith("director_vips: 192.0.2.1 would be on second as well")
+    assert refusals(needs(), others={"second": needs(vips=[])}) == []
+    assert refusals(needs(vips=[{"address": "192.0.2.1"}]), others={"second": needs()}) == []

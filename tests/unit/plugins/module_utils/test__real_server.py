@@ -1,0 +1,172 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a host becomes a real server: the lines for each method, and every sentence that a user of the role may read."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
+from ansible_collections.linux.lvs.plugins.module_utils._real_server import real_server_lines, real_server_needs
+
+LOOKED = {
+    "links": [
+        {"ifname": "lo", "link_type": "loopback", "flags": ["UP"]},
+        {"ifname": "eth0", "link_type": "ether", "flags": ["UP"]},
+        {"ifname": "dummy0", "link_type": "ether", "flags": ["NOARP"]},
+        {"ifname": "lvs0", "link_type": "ether", "flags": ["UP"]},
+    ],
+    "addresses": {"eth0": ["198.51.100.1/24", "203.0.113.1/24", "2001:db8:1::1/64"]},
+    "ways": {
+        "198.51.100.254": {"device": "eth0", "source": "198.51.100.1", "neighbour": True, "answers": True},
+        "2001:db8:1::fe": {"device": "eth0", "source": "2001:db8:1::1", "neighbour": True, "answers": True},
+    },
+    "sysctls": {"net/ipv4/conf/eth0/arp_ignore": "0", "net/ipv4/ip_forward": "0"},
+    "overriding": [],
+}
+ARP = [
+    "sysctl net/ipv4/conf/default/arp_ignore 1",
+    "sysctl net/ipv4/conf/default/arp_announce 2",
+    "sysctl net/ipv4/conf/eth0/arp_ignore 1",
+    "sysctl net/ipv4/conf/eth0/arp_announce 2",
+]
+
+
+def lines(looked=LOOKED, **variables):
+    return real_server_lines(real_server_needs(variables), looked)["lines"]
+
+
+def test_direct_suppresses_arp_before_the_address_is_there():
+    assert lines(vips=["192.0.2.1", "2001:DB8::1"]) == [
+        *ARP,
+        "link add lvs0 type dummy",
+        "link set lvs0 addrgenmode none",
+        "link set lvs0 up",
+        "-4 address add 192.0.2.1/32 dev lvs0",
+        "-6 address add 2001:db8::1/128 dev lvs0 nodad",
+    ]
+
+
+def test_chosen_interfaces():
+    found = lines(vips=["192.0.2.1"], interfaces=["eth0"])
+    assert [line for line in found if line.startswith("sysctl")] == ARP
+
+
+def test_without_addresses_there_is_nothing():
+    assert lines() == []
+
+
+def test_sysctls_that_the_host_has_are_named():
+    assert real_server_lines(real_server_needs({"vips": ["192.0.2.1"]}), LOOKED)["sysctls"] == ["net/ipv4/conf/eth0/arp_ignore"]
+
+
+def test_tunnels_of_ipip_take_packets_of_their_directors_only():
+    found = lines(forwarding="tunnel", vips=["192.0.2.1"], directors=["203.0.113.8", "203.0.113.9"])
+    assert found[len(ARP) :] == [
+        "link add lvs0 type ipip remote 203.0.113.8",
+        "sysctl net/ipv4/conf/lvs0/rp_filter 2",
+        "link set lvs0 up",
+        "-4 address add 192.0.2.1/32 dev lvs0",
+        "link add lvs1 type ipip remote 203.0.113.9",
+        "sysctl net/ipv4/conf/lvs1/rp_filter 2",
+        "link set lvs1 up",
+        "-4 address add 192.0.2.1/32 dev lvs1",
+        "-4 rule add from 192.0.2.1 lookup 4320 priority 4321",
+        "-4 rule add lookup main suppress_prefixlength 0 priority 4320",
+        "defaults -4 4320 20",
+    ]
+
+
+def test_without_directors_the_kernel_s_own_devices_take_them():
+    found = lines(forwarding="tunnel", tunnel_type="gre", vips=["192.0.2.1", "2001:db8::1"])
+    assert "link set gre0 up" in found
+    assert "link set ip6gre0 up" in found
+    assert not [line for line in found if line.startswith("link add")]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"tunnel_type": "gue", "directors": ["203.0.113.8"]}, ["fou add port 6080 gue", "link add lvs0 type ipip remote 203.0.113.8"]),
+        ({"tunnel_type": "gre", "directors": ["203.0.113.8"]}, ["link add lvs0 type gre remote 203.0.113.8"]),
+        ({"directors": ["2001:db8::8"]}, ["link add lvs0 type ip6tnl mode any remote 2001:db8::8"]),
+        (
+            {"tunnel_type": "gue", "tunnel_port": 7000, "directors": ["2001:db8::8"]},
+            ["fou add port 7000 gue -6", "link add lvs0 type ip6tnl mode any remote 2001:db8::8"],
+        ),
+    ],
+)
+def test_other_tunnels(variables, expected):
+    found = lines(forwarding="tunnel", vips=["192.0.2.1"], **variables)
+    assert [line for line in found if line.split()[:2] in (["link", "add"], ["fou", "add"])] == expected
+
+
+def test_a_family_without_a_director_of_its_own_comes_through_the_other():
+    found = lines(forwarding="tunnel", vips=["192.0.2.1", "2001:db8::1"], directors=["203.0.113.8"])
+    assert "link add lvs1 type sit remote 203.0.113.8" in found
+    assert "-6 address add 2001:db8::1/128 dev lvs1 nodad" in found
+
+
+@pytest.mark.parametrize(
+    ("variables", "modules"),
+    [
+        ({}, []),
+        ({"vips": ["192.0.2.1"]}, ["dummy"]),
+        ({"forwarding": "nat", "gateway": ["198.51.100.254"]}, []),
+        ({"forwarding": "tunnel", "vips": ["192.0.2.1", "2001:db8::1"]}, ["ip6_tunnel", "ipip"]),
+        ({"forwarding": "tunnel", "tunnel_type": "gue", "vips": ["192.0.2.1"]}, ["fou", "ipip"]),
+        ({"forwarding": "tunnel", "tunnel_type": "gre", "vips": ["192.0.2.1", "2001:db8::1"]}, ["ip6_gre", "ip_gre"]),
+    ],
+)
+def test_modules(variables, modules):
+    assert real_server_needs(variables)["modules"] == modules
+
+
+def test_nat_leaves_the_default_route_alone():
+    assert lines(forwarding="nat", gateway=["198.51.100.254", "2001:db8:1::fe"]) == [
+        "-4 route add default via 198.51.100.254 dev eth0 table 4320",
+        "-4 rule add lookup main suppress_prefixlength 0 priority 4320",
+        "-4 rule add from 198.51.100.1 lookup 4320 priority 4321",
+        "-6 route add default via 2001:db8:1::fe dev eth0 table 4320",
+        "-6 rule add lookup main suppress_prefixlength 0 priority 4320",
+        "-6 rule add from 2001:db8:1::1 lookup 4320 priority 4321",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"forwarding": "dr"}, "real_server_forwarding: 'dr' is not one of"),
+        ({"vips": ["192.0.2.256"]}, "real_server_vips[0]: '192.0.2.256'"),
+        ({"vips": ["224.0.0.1"]}, "real_server_vips[0]: '224.0.0.1' is not the address of a host"),
+        ({"forwarding": "nat", "vips": ["192.0.2.1"], "gateway": ["198.51.100.1"]}, "real_server_vips: a server behind NAT has none"),
+        ({"forwarding": "nat"}, "real_server_gateway: is required with nat"),
+        ({"forwarding": "nat", "gateway": ["198.51.100.1", "198.51.100.2"]}, "real_server_gateway: at most one address of each family"),
+        ({"gateway": ["198.51.100.1"]}, "real_server_gateway: goes with nat only"),
+        ({"directors": ["198.51.100.1"]}, "real_server_directors: goes with tunnel only"),
+        ({"tunnel_port": 0}, "real_server_tunnel_port: 0 is not between 1 and 65535"),
+        ({"interfaces": ["a/b"]}, "real_server_interfaces: 'a/b' is not the name of a network interface"),
+    ],
+)
+def test_wrong_variables(variables, sentence):
+    with pytest.raises(InvalidInput) as caught:
+        real_server_needs(variables)
+    assert [problem.startswith(sentence) for problem in caught.value.problems] == [True]
+
+
+def test_hosts_that_can_not_be_made_so():
+    needs = real_server_needs({"forwarding": "nat", "gateway": ["198.51.100.254", "2001:db8:1::fe"]})
+    ways = {
+        "198.51.100.254": {"device": "eth0", "source": "198.51.100.1", "neighbour": True, "answers": False},
+        "2001:db8:1::fe": {"device": "eth0", "source": None, "neighbour": False, "answers": False},
+    }
+    with pytest.raises(InvalidInput) as caught:
+        real_server_lines(needs, {**LOOKED, "ways": ways, "overriding": ["a file"]})
+    first, second, third = caught.value.problems
+    assert first == "a file"
+    assert second.startswith("real_server_gateway[0]: 198.51.100.254 does not answer on eth0")
+    assert third.startswith("real_server_gateway[1]: 2001:db8:1::fe is on none of this host's networks")
+
+
+def test_interfaces_that_do_not_exist():
+    with pytest.raises(InvalidInput, match=r"real_server_interfaces\[0\]: eth9 does not exist; there are lo, eth0"):
+        lines(vips=["192.0.2.1"], interfaces=["eth9"])
