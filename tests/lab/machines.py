@@ -165,9 +165,9 @@ def keep(directory):
         for machine in machines:
             machine.end()
         (directory / "keeper").unlink()
-        if watched:
-            shutil.rmtree(directory, ignore_errors=True)
-            clear(namespace(directory))
+    # nobody is left who would take it down
+    shutil.rmtree(directory, ignore_errors=True)
+    clear(namespace(directory))
 
 
 class Machine:
