@@ -38,7 +38,9 @@ class Needs:
     timeouts: str = ""
     sync_daemons: str = ""
     services: list[dict[str, Any]] = field(default_factory=list)  # which there are
-    vips: list[dict[str, Any]] = field(default_factory=list)  # address, length, family, interface (None: the derived one)
+    vips: list[dict[str, Any]] = field(
+        default_factory=list
+    )  # address, length, family, interface (None: the derived one)
     vips_derived: bool = False
     marks: list[dict[str, Any]] = field(default_factory=list)  # mark, protocol, family, addresses, ports
     masquerade: list[dict[str, Any]] = field(default_factory=list)  # address, family
@@ -63,7 +65,9 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     needs.sync_daemons = _sync_daemons(options, needs.sysctls)
     needs.timeouts = _timeouts(options)
     needs.marks = _marks(options)
-    needs.masquerade = [{"address": address, "family": family_of(address)} for address in _addresses(options, "masquerade")]
+    needs.masquerade = [
+        {"address": address, "family": family_of(address)} for address in _addresses(options, "masquerade")
+    ]
     if needs.masquerade:
         if needs.sysctls.get("conntrack", "1") != "1":
             options.problem("sysctls.conntrack", f"masquerading needs it on; leave it out, or {prefix}masquerade")
@@ -97,8 +101,8 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
 def _without_interface(vips: Sequence[Mapping[str, Any]], default: Mapping[str, Any]) -> list[str]:
     missing = sorted({vip["family"] for vip in vips if not vip["interface"] and not default.get(vip["family"])})
     return [
-        f"director_interface: is required for the {family} addresses {', '.join(sorted(_of(vips, family)))}: this host has no default "
-        f"route of that family whose interface could be taken"
+        f"director_interface: is required for the {family} addresses {', '.join(sorted(_of(vips, family)))}: this host has no "
+        f"default route of that family whose interface could be taken"
         for family in missing
     ]
 
@@ -119,7 +123,9 @@ def _owned(needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclud
         if owner["service"] in needs["services"]:
             found.append(f"{where} too; a service has one owner: take it out there, or here")
         elif whole and key is not None and not any(exclusion.covers(key) for exclusion in exclusions):
-            found.append(f"{where}, which director_table_state overridden would remove; list it in director_exclude, or say replaced")
+            found.append(
+                f"{where}, which director_table_state overridden would remove; list it in director_exclude, or say replaced"
+            )
     return [*problems, *found]
 
 
@@ -128,7 +134,7 @@ def _claimed_twice(needs: Mapping[str, Any], others: Mapping[str, Any]) -> list[
         return []
     own = {vip["address"] for vip in needs["vips"]}
     return [
-        f"director_vips: {', '.join(shared)} would be on {host} as well; say who has them on which host, or [] where VRRP moves them"
+        f"director_vips: {', '.join(shared)} would be on {host} as well; say who has which, or [] where VRRP moves them"
         for host, theirs in sorted(others.items())
         if theirs["vips_derived"]
         for shared in [sorted(own & {vip["address"] for vip in theirs["vips"]})]
@@ -174,14 +180,19 @@ def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> str:
         if spec is None:
             continue
         if spec.role in roles:
-            options.problems.append(f"{where}: the {spec.role} is there already, in {roles[spec.role]}; a host has one of each role")
+            options.problems.append(
+                f"{where}: the {spec.role} is there already, in {roles[spec.role]}; a host has one of each role"
+            )
         roles.setdefault(spec.role, where)
         try:
             lines.append(daemon_command(DaemonStep(START, merge_daemon(spec, None))))
         except InvalidInput as error:
             options.problems.extend(f"{where}.{problem}" for problem in error.problems)
     if set(roles) == set(ROLES) and sysctls.get("backup_only") == "1":
-        options.problem("sysctls.backup_only", "with both daemons on one host the active director would stop scheduling; leave one out")
+        options.problem(
+            "sysctls.backup_only",
+            "with both daemons on one host the active director would stop scheduling; leave one out",
+        )
     return "".join(f"{line.partition(' ')[2]}\n" for line in sorted(lines))
 
 
@@ -211,7 +222,9 @@ def _marks(options: Reader) -> list[dict[str, Any]]:
         for family in FAMILIES:
             members = [address for address in addresses if family_of(address) == family]
             if members:
-                found.append({"mark": mark, "protocol": protocol, "family": family, "addresses": members, "ports": ports})
+                found.append(
+                    {"mark": mark, "protocol": protocol, "family": family, "addresses": members, "ports": ports}
+                )
     return found
 
 
@@ -266,7 +279,12 @@ def _vips(options: Reader, table: Table, marks: list[dict[str, Any]]) -> list[di
             if address:
                 vips[address] = reader.read("interface", parse_interface) or interface
     return [
-        {"address": address, "length": _HOST_LENGTH[family_of(address)], "family": family_of(address), "interface": device}
+        {
+            "address": address,
+            "length": _HOST_LENGTH[family_of(address)],
+            "family": family_of(address),
+            "interface": device,
+        }
         for address, device in vips.items()
     ]
 
@@ -281,7 +299,10 @@ def _forwarding(options: Reader, table: Table) -> list[str]:
             options.problem("forwarding", str(error))
             return []
     found = {
-        family_of(server.address) for entry in table.values() for server, held in entry.servers.items() if held.forwarding == "nat"
+        family_of(server.address)
+        for entry in table.values()
+        for server, held in entry.servers.items()
+        if held.forwarding == "nat"
     }
     return [family for family in FAMILIES if family in found]
 
@@ -310,7 +331,7 @@ def _refuse_loop(options: Reader, table: Table, sysctls: Mapping[str, str]) -> N
             continue  # the other role says so
         if any(key.address == address for key in table):
             options.problems.append(
-                f"real_server_vips[{number}]: this host is a real server for {address} and a director for it too; while another director "
-                f"is the active one, it would schedule once more what that one sends it, and packets could go in circles. Say "
-                f"{options.path('sysctls')}: {{backup_only: 1}} with a backup sync daemon on it, or leave out one of the two"
+                f"real_server_vips[{number}]: this host is a real server for {address} and a director for it too; while another "
+                f"director is the active one, it would schedule once more what that one sends it, and packets could go in circles. "
+                f"Say {options.path('sysctls')}: {{backup_only: 1}} with a backup sync daemon on it, or leave out one of the two"
             )

@@ -38,7 +38,7 @@ def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_"
     options.refuse_unknown(OPTIONS)
     forwarding = options.choice("forwarding", FORWARDINGS) or "direct"
     tunnel = forwarding == "tunnel"
-    needs = {
+    needs: dict[str, Any] = {
         "forwarding": forwarding,
         "vips": _addresses(options, "vips"),
         "interfaces": list(options.read("interfaces", _interfaces) or []),
@@ -49,10 +49,16 @@ def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_"
     }
     if forwarding == "nat":
         if needs["vips"]:
-            options.problem("vips", "a server behind NAT has none: the director writes its own address into the packets; leave it out")
+            options.problem(
+                "vips",
+                "a server behind NAT has none: the director writes its own address into the packets; leave it out",
+            )
         families = [family_of(address) for address in needs["gateway"]]
         if not families:
-            options.problem("gateway", "is required with nat: the director's address on this server's side, through which answers go")
+            options.problem(
+                "gateway",
+                "is required with nat: the director's address on this server's side, through which answers go",
+            )
         if len(set(families)) < len(families):
             options.problem("gateway", "at most one address of each family")
     elif needs["gateway"]:
@@ -134,7 +140,9 @@ def _suppressed_arp(wanted: Sequence[str], links: Sequence[Mapping[str, Any]], p
     for number, name in enumerate(wanted):
         if name not in names:
             problems.append(f"real_server_interfaces[{number}]: {name} does not exist; there are {', '.join(names)}")
-    own = [link["ifname"] for link in links if link.get("link_type") == ETHERNET and "NOARP" not in link.get("flags", ())]
+    own = [
+        link["ifname"] for link in links if link.get("link_type") == ETHERNET and "NOARP" not in link.get("flags", ())
+    ]
     interfaces = wanted or [name for name in own if not name.startswith(DEVICE)]
     for interface in ["default", *interfaces]:
         for name, value in _ARP_SYSCTLS.items():
@@ -183,12 +191,17 @@ def _tunnels(needs: Mapping[str, Any]) -> Iterator[str]:
                 device = f"{DEVICE}{number}"
                 number += 1
                 yield f"link add {device} type {device_type} remote {director}"
+                yield f"link set {device} addrgenmode none"
             if IPV4 in carried:
                 yield f"sysctl net/ipv4/conf/{device}/rp_filter 2"
             yield f"link set {device} up"
             yield from _vips([vip for vip in needs["vips"] if family_of(vip) in carried], device)
     for family in FAMILIES:
-        overheads = [_OUTER_HEADER[outer] + _TUNNEL_HEADER[kind] for outer, _director, inner in _senders(needs) if family in inner]
+        overheads = [
+            _OUTER_HEADER[outer] + _TUNNEL_HEADER[kind]
+            for outer, _director, inner in _senders(needs)
+            if family in inner
+        ]
         for vip in _of(needs["vips"], family) if overheads else []:
             yield f"-{_VERSION[family]} rule add from {vip} lookup {TABLE} priority {TABLE + 1}"
         if overheads:
@@ -218,7 +231,9 @@ def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]
             problems.append(f"{where}: {gateway} is on none of this host's networks, so packets can't be handed to it")
             continue
         if not way["answers"]:
-            problems.append(f"{where}: {gateway} does not answer on {way['device']}; answers of this server would be lost")
+            problems.append(
+                f"{where}: {gateway} does not answer on {way['device']}; answers of this server would be lost"
+            )
         flag = f"-{_VERSION[family_of(gateway)]}"
         yield f"{flag} route add default via {gateway} dev {way['device']} table {TABLE}"
         yield f"{flag} rule add lookup main suppress_prefixlength 0 priority {TABLE}"

@@ -109,7 +109,9 @@ def test_examples_of_select_servers_play(oldest_ansible, newest_ansible, netns):
 
 @pytest.mark.parametrize("name", ["director_needs", "director_refusals", "real_server_needs", "real_server_lines"])
 def test_examples_of_filters_of_the_roles_play(oldest_ansible, newest_ansible, netns, name):
-    sample = yaml.safe_load(next(path for path in FILTERS if path.stem == name).read_text())["RETURN"]["_value"]["sample"]
+    sample = yaml.safe_load(next(path for path in FILTERS if path.stem == name).read_text())["RETURN"]["_value"][
+        "sample"
+    ]
     for ansible in (oldest_ansible, newest_ansible):
         played = ansible.play(examples(name, netns))
         assert played.recap["failed"] == 0

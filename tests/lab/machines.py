@@ -164,7 +164,7 @@ def keep(directory):
     finally:
         for machine in machines:
             machine.end()
-        (directory / "keeper").unlink()
+        (directory / "keeper").unlink(missing_ok=True)
     # nobody is left who would take it down
     shutil.rmtree(directory, ignore_errors=True)
     clear(namespace(directory))

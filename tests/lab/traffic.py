@@ -85,7 +85,7 @@ def ask_http(address, port, path="/", timeout="5"):
 def get(address, port, size, timeout="5"):
     connection = http.client.HTTPConnection(address, port, timeout=float(timeout))
     connection.request("GET", f"/bytes/{size}")
-    name, _, body = connection.getresponse().read().partition(b"\n")
+    name, _newline, body = connection.getresponse().read().partition(b"\n")
     print(name.decode(), len(body), "bytes")
 
 

@@ -35,6 +35,10 @@ def test_what_is_read_is_documented(role):
 
 @pytest.mark.parametrize("role", ROLES)
 def test_every_variable_is_used(role):
-    files = [path for path in (ROOT / "roles" / role).rglob("*.yml") if "defaults" not in path.parts and "meta" not in path.parts]
+    files = [
+        path
+        for path in (ROOT / "roles" / role).rglob("*.yml")
+        if "defaults" not in path.parts and "meta" not in path.parts
+    ]
     text = "".join(path.read_text() for path in files)
     assert [name for name in spec(role) if name not in text] == []

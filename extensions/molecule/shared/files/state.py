@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """state save|compare NAME: what a machine's network, IPVS table, units and files are like, remembered or compared with what was.
@@ -20,7 +19,8 @@ MEMORY = Path("/var/tmp/lab-state")
 TREES = ("/etc", "/usr/local", "/var/lib", "/srv", "/root", "/run/systemd/network", "/run/NetworkManager/conf.d")
 PASSING = re.compile(
     "/var/lib/(apt|dpkg|systemd|NetworkManager|private|dbus)/"
-    r"|/etc/(ld\.so\.cache|mtab|machine-id|hostname|resolv\.conf|passwd-?|group-?|g?shadow-?|rc.\.d/.*|\.pwd\.lock)$|/root/\.ansible/|/srv/packages/|__pycache__"
+    r"|/etc/(ld\.so\.cache|mtab|machine-id|hostname|resolv\.conf|passwd-?|group-?|g?shadow-?|rc.\.d/.*|\.pwd\.lock)$"
+    r"|/root/\.ansible/|/srv/packages/|__pycache__"
 )
 # what counts up, or depends on the moment
 VOLATILE = re.compile(

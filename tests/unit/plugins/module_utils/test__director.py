@@ -80,7 +80,10 @@ def test_addresses():
     ]
     assert needs(vips=[])["vips"] == []
     given = needs(vips=[{"address": "192.0.2.9", "interface": "eth2"}, {"address": "192.0.2.8"}], interface="eth1")
-    assert [(vip["address"], vip["interface"]) for vip in given["vips"]] == [("192.0.2.9", "eth2"), ("192.0.2.8", "eth1")]
+    assert [(vip["address"], vip["interface"]) for vip in given["vips"]] == [
+        ("192.0.2.9", "eth2"),
+        ("192.0.2.8", "eth1"),
+    ]
     assert given["vips_derived"] is False
 
 
@@ -164,7 +167,9 @@ def test_daemons_and_timeouts_are_lines_of_ipvsadm():
         ),
         (
             {"services": [WEB], "sync_daemons": [{"role": "master", "interface": "eth0", "sync_id": 1}] * 2},
-            ["director_sync_daemons[1]: the master is there already, in director_sync_daemons[0]; a host has one of each role"],
+            [
+                "director_sync_daemons[1]: the master is there already, in director_sync_daemons[0]; a host has one of each role"
+            ],
         ),
         (
             {"services": [WEB], "forwarding": "perhaps"},
@@ -192,7 +197,9 @@ def test_what_can_be_declared_can_be_loaded_by_ipvsadm(table):
 
 def test_a_real_server_of_its_own_services_needs_backup_only():
     (sentence,) = problems(services=[WEB], real_server_vips=["192.0.2.1", "192.0.2.5"])
-    assert sentence.startswith("real_server_vips[0]: this host is a real server for 192.0.2.1 and a director for it too")
+    assert sentence.startswith(
+        "real_server_vips[0]: this host is a real server for 192.0.2.1 and a director for it too"
+    )
     assert needs(real_server_vips=["192.0.2.1"], sysctls={"backup_only": True})["sysctls"] == {"backup_only": "1"}
 
 
@@ -205,7 +212,15 @@ def refusals(found, **facts):
 
 
 def owner(service, **state):
-    return {"program": "keepalived", "path": "/etc/k", "line": 3, "enabled": True, "running": False, "service": service, **state}
+    return {
+        "program": "keepalived",
+        "path": "/etc/k",
+        "line": 3,
+        "enabled": True,
+        "running": False,
+        "service": service,
+        **state,
+    }
 
 
 def test_nothing_speaks_against_it():

@@ -31,8 +31,8 @@ ARP = [
 ]
 
 
-def lines(looked=LOOKED, **variables):
-    return real_server_lines(real_server_needs(variables), looked)["lines"]
+def lines(**variables):
+    return real_server_lines(real_server_needs(variables), LOOKED)["lines"]
 
 
 def test_direct_suppresses_arp_before_the_address_is_there():
@@ -56,17 +56,21 @@ def test_without_addresses_there_is_nothing():
 
 
 def test_sysctls_that_the_host_has_are_named():
-    assert real_server_lines(real_server_needs({"vips": ["192.0.2.1"]}), LOOKED)["sysctls"] == ["net/ipv4/conf/eth0/arp_ignore"]
+    assert real_server_lines(real_server_needs({"vips": ["192.0.2.1"]}), LOOKED)["sysctls"] == [
+        "net/ipv4/conf/eth0/arp_ignore"
+    ]
 
 
 def test_tunnels_of_ipip_take_packets_of_their_directors_only():
     found = lines(forwarding="tunnel", vips=["192.0.2.1"], directors=["203.0.113.8", "203.0.113.9"])
     assert found[len(ARP) :] == [
         "link add lvs0 type ipip remote 203.0.113.8",
+        "link set lvs0 addrgenmode none",
         "sysctl net/ipv4/conf/lvs0/rp_filter 2",
         "link set lvs0 up",
         "-4 address add 192.0.2.1/32 dev lvs0",
         "link add lvs1 type ipip remote 203.0.113.9",
+        "link set lvs1 addrgenmode none",
         "sysctl net/ipv4/conf/lvs1/rp_filter 2",
         "link set lvs1 up",
         "-4 address add 192.0.2.1/32 dev lvs1",
@@ -86,7 +90,10 @@ def test_without_directors_the_kernel_s_own_devices_take_them():
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({"tunnel_type": "gue", "directors": ["203.0.113.8"]}, ["fou add port 6080 gue", "link add lvs0 type ipip remote 203.0.113.8"]),
+        (
+            {"tunnel_type": "gue", "directors": ["203.0.113.8"]},
+            ["fou add port 6080 gue", "link add lvs0 type ipip remote 203.0.113.8"],
+        ),
         ({"tunnel_type": "gre", "directors": ["203.0.113.8"]}, ["link add lvs0 type gre remote 203.0.113.8"]),
         ({"directors": ["2001:db8::8"]}, ["link add lvs0 type ip6tnl mode any remote 2001:db8::8"]),
         (
@@ -138,9 +145,15 @@ def test_nat_leaves_the_default_route_alone():
         ({"forwarding": "dr"}, "real_server_forwarding: 'dr' is not one of"),
         ({"vips": ["192.0.2.256"]}, "real_server_vips[0]: '192.0.2.256'"),
         ({"vips": ["224.0.0.1"]}, "real_server_vips[0]: '224.0.0.1' is not the address of a host"),
-        ({"forwarding": "nat", "vips": ["192.0.2.1"], "gateway": ["198.51.100.1"]}, "real_server_vips: a server behind NAT has none"),
+        (
+            {"forwarding": "nat", "vips": ["192.0.2.1"], "gateway": ["198.51.100.1"]},
+            "real_server_vips: a server behind NAT has none",
+        ),
         ({"forwarding": "nat"}, "real_server_gateway: is required with nat"),
-        ({"forwarding": "nat", "gateway": ["198.51.100.1", "198.51.100.2"]}, "real_server_gateway: at most one address of each family"),
+        (
+            {"forwarding": "nat", "gateway": ["198.51.100.1", "198.51.100.2"]},
+            "real_server_gateway: at most one address of each family",
+        ),
         ({"gateway": ["198.51.100.1"]}, "real_server_gateway: goes with nat only"),
         ({"directors": ["198.51.100.1"]}, "real_server_directors: goes with tunnel only"),
         ({"tunnel_port": 0}, "real_server_tunnel_port: 0 is not between 1 and 65535"),

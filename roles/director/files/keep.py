@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps addresses, devices, routes and rules that a file lists, whatever a network manager does.
@@ -11,7 +10,7 @@
 
 Lines of a file are arguments of ip(8), or one of
     sysctl PATH VALUE                                  what /proc/sys/PATH is to be
-    defaults -4|-6 TABLE OVERHEAD                      the default routes again in a table, with an MSS that leaves room for a tunnel
+    defaults -4|-6 TABLE OVERHEAD                      the default routes once more in a table, with an MSS that leaves such room
     vip ADDRESS/LENGTH DEVICE                          an address that nobody else may have, announced, once its service is there
 and comments. What a line added goes when the line does. What was there already is not ours and stays.
 """
@@ -94,7 +93,7 @@ def once(path):
 
 def look(text):
     """Asked are: record (path), vips (lists of address and interface, null for the default route's), reach (addresses),
-    sysctls (patterns of names with slashes -> value that is wanted), after (base name of the file that sets them, where one does).
+    sysctls (patterns of names with slashes -> value that is wanted), after (base name of the file that sets them, if one does).
     """
     asked = json.loads(text)
     default = {family: default_interface(flag) for family, flag in (("ipv4", "-4"), ("ipv6", "-6"))}
@@ -112,7 +111,10 @@ def look(text):
         "learned": sorted({route["dev"] for route in routes("-6") if route.get("protocol") == "ra"}),
         "links": shown("-d", "link"),
         "addresses": {device: sorted(found) for device, found in own.items()},
-        "taken": [f"{address}: the machine with the hardware address {other} has it, seen on {device}" for address, device, other in taken],
+        "taken": [
+            f"{address}: the machine with the hardware address {other} has it, seen on {device}"
+            for address, device, other in taken
+        ],
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
@@ -123,7 +125,9 @@ def look(text):
 
 
 def enabled(unit):
-    done = subprocess.run(["systemctl", "is-enabled", unit], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    done = subprocess.run(
+        ["systemctl", "is-enabled", unit], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    )
     return done.stdout.strip() or "not-found"
 
 
@@ -169,7 +173,12 @@ def overriding(own, patterns):
             if "/" not in key or 0 <= key.find(".") < key.find("/"):
                 key = key.replace("/", "\0").replace(".", "/").replace("\0", ".")
             for pattern, wanted in patterns.items():
-                if equals and wanted is not None and fnmatch.fnmatchcase(key, pattern) and wish.split() != wanted.split():
+                if (
+                    equals
+                    and wanted is not None
+                    and fnmatch.fnmatchcase(key, pattern)
+                    and wish.split() != wanted.split()
+                ):
                     yield f"{files[file]} sets {key} to {wish} when the host starts, where {wanted} is needed: take it out there"
 
 
@@ -298,7 +307,9 @@ def default_routes(family, table):
         if "dev" in route:  # one of several next hops has none
             words = {"via": route.get("gateway"), "dev": route["dev"], "metric": route.get("metric")}
             if table != "main":
-                words["advmss"] = next((metrics["advmss"] for metrics in route.get("metrics", ()) if "advmss" in metrics), None)
+                words["advmss"] = next(
+                    (metrics["advmss"] for metrics in route.get("metrics", ()) if "advmss" in metrics), None
+                )
             found.append({name: str(word) for name, word in words.items() if word is not None})
     return found
 
@@ -321,7 +332,9 @@ def ip(*words, there=()):
 
 def shown(*words):
     """What ip shows; nothing when it can't, as for a table of routes that nobody has made yet."""
-    done = subprocess.run(["ip", "-j", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    done = subprocess.run(
+        ["ip", "-j", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    )
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
 
