@@ -333,6 +333,6 @@ def _refuse_loop(options: Reader, table: Table, sysctls: Mapping[str, str]) -> N
             options.problems.append(
                 f"real_server_vips[{number}]: this host is a real server for {address} and a director for it too; while another "
                 f"director is the active one, it would schedule once more what that one sends it, and packets could go "
-                f"in circles. Say {options.path('sysctls')}: {{backup_only: 1}} with a backup sync daemon on it, or leave out one of "
-                f"the two"
+                f"in circles. Say {options.path('sysctls')}: {{backup_only: 1}} with a backup sync daemon on it, or leave out "
+                f"one of the two"
             )
