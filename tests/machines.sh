@@ -22,7 +22,7 @@ trap 'exit 143' TERM
 
 export LAB_OWNER=$$ HOME=$home NO_COLOR=1
 cd "$root"
-[ $# -gt 0 ] || set -- nat direct tunnel pair
+[ $# -gt 0 ] || set -- nat direct tunnel pair stock
 for scenario; do
     begin=$SECONDS verdict=ok
     setsid molecule test --scenario-name "$scenario" >"$home/log" 2>&1 </dev/null &

@@ -10,9 +10,11 @@
     machines console DIR NAME   what its kernel and systemd wrote
 
 SPEC is JSON: {"segments": {SEGMENT: {"ipv4": "10.0.0.", "ipv6": "fd00::"}},
-               "machines": {NAME: {"nics": {SEGMENT: NUMBER}, "manager": "networkd|NetworkManager|ifupdown", "memory": "256M"}}}
+               "machines": {NAME: {"nics": {SEGMENT: NUMBER}, "manager": "networkd|NetworkManager|ifupdown", "memory": "256M",
+                                 "kernel": "uml|debian"}}}
 A machine's address on a segment is prefix and number; its default route leads to the first segment's 254. An SSH client
 comes from 10.99.0.1, which is on no segment. A machine that goes off is started again: that is what a reboot is here.
+Kernel debian is the distribution's own, in an emulated machine; with LAB_ACCEL=kvm in a virtual one.
 With LAB_OWNER=PID all ends when that process does.
 """
 
@@ -177,7 +179,8 @@ class Machine:
         self.name = list(spec["machines"])[number]
         self.path = directory / self.name
         self.address = login_address(spec, self.name)
-        self.command = uml(self.path, spec, number)
+        self.emulated = spec["machines"][self.name].get("kernel") == "debian"
+        self.command = (emulated if self.emulated else uml)(self.path, spec, number)
         self.process = None
         self.starts = []
 
@@ -198,7 +201,7 @@ class Machine:
         self.starts = [*self.starts[-2:], time.monotonic()]
         if len(self.starts) == 3 and self.starts[-1] - self.starts[0] < 2:
             raise LabError(f"{self.name} does not start")
-        processor = own_processor()
+        processors = os.sched_getaffinity(0) if self.emulated else {own_processor()}
         environment = {"HOME": str(self.path.parent), "TMPDIR": "/dev/shm", "PATH": os.environ["PATH"]}
         with self.file("console").open("ab") as console:
             self.process = subprocess.Popen(
@@ -208,7 +211,7 @@ class Machine:
                 stdout=console,
                 stderr=console,
                 start_new_session=True,
-                preexec_fn=lambda: (os.sched_setaffinity(0, {processor}), die_with_parent()),
+                preexec_fn=lambda: (os.sched_setaffinity(0, processors), die_with_parent()),
             )
         self.file("pid").write_text(str(self.process.pid))
 
@@ -231,6 +234,26 @@ def uml(path, spec, number):
     for nic in range(len(machine["nics"])):
         words.append(f"vec{nic}:transport=tap,ifname={tap(number, nic)},depth=128,mac={mac(number, nic)}")
     return ["ip", "netns", "exec", namespace(path.parent), kernel / "bin" / "linux.uml", *words]
+
+
+def emulated(path, spec, number):
+    kernel, image = made("stock-kernel"), made("machine")
+    machine = spec["machines"][path.name]
+    disk = f"{path}.qcow2"  # user-mode kernels lock what is behind it, though they don't write there
+    run("qemu-img", "create", "-q", "-f", "qcow2", "-F", "raw", "-b", image / "base.img", disk)
+    virtual = os.environ.get("LAB_ACCEL") == "kvm"
+    words = [
+        *("-accel", "kvm" if virtual else "tcg,thread=multi", "-cpu", "host" if virtual else "max", "-M", "q35"),
+        *("-m", machine.get("memory", "512M"), "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"),
+        *("-kernel", kernel / "vmlinuz", "-initrd", kernel / "initrd"),
+        *("-drive", f"file={disk},format=qcow2,if=virtio,cache=unsafe,backing.file.locking=off"),
+        *("-drive", f"file={kernel / 'modules.img'},format=raw,if=virtio,readonly=on"),
+        *("-append", " ".join(["console=ttyS0", "quiet", "net.ifnames=0", "systemd.show_status=0", *own_words(spec, path.name)])),
+    ]
+    for nic in range(len(machine["nics"])):
+        words += ["-netdev", f"tap,id=n{nic},ifname={tap(number, nic)},script=no,downscript=no"]
+        words += ["-device", f"virtio-net-pci,netdev=n{nic},mac={mac(number, nic)}"]
+    return ["ip", "netns", "exec", namespace(path.parent), "qemu-system-x86_64", *words]
 
 
 def own_words(spec, name):
