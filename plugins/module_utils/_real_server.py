@@ -21,7 +21,7 @@ from ._options import Reader, as_list
 from ._settings import parse_interface
 
 OPTIONS = ("forwarding", "vips", "interfaces", "tunnel_type", "tunnel_port", "directors", "gateway")
-TABLE = 4320  # of routes, and the preference of the first rule
+TABLE = 4320  # of routes, and the preference of rules from one less on
 DEVICE = "lvs"  # and a number
 _LENGTH = {IPV4: 32, IPV6: 128}
 _VERSION = {IPV4: 4, IPV6: 6}  # of IP, as ip takes it
@@ -235,6 +235,8 @@ def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]
                 f"{where}: {gateway} does not answer on {way['device']}; answers of this server would be lost"
             )
         flag = f"-{_VERSION[family_of(gateway)]}"
+        # whoever set this up comes the other way; he must not be cut off when the director does not forward
+        yield f"{flag} rule add ipproto tcp sport {looked['ssh']} lookup main priority {TABLE - 1}"
         yield f"{flag} route add default via {gateway} dev {way['device']} table {TABLE}"
         yield f"{flag} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
         for own in _beside(gateway, looked["addresses"][way["device"]]):

@@ -49,6 +49,8 @@ SSH = (
     "-o",
     "LogLevel=ERROR",
     "-o",
+    "ServerAliveInterval=10",
+    "-o",
     f"BindAddress={CLIENT}",
 )
 
@@ -248,7 +250,10 @@ def emulated(path, spec, number):
         *("-kernel", kernel / "vmlinuz", "-initrd", kernel / "initrd"),
         *("-drive", f"file={disk},format=qcow2,if=virtio,cache=unsafe,backing.file.locking=off"),
         *("-drive", f"file={kernel / 'modules.img'},format=raw,if=virtio,readonly=on"),
-        *("-append", " ".join(["console=ttyS0", "quiet", "net.ifnames=0", "systemd.show_status=0", *own_words(spec, path.name)])),
+        *(
+            "-append",
+            " ".join(["console=ttyS0", "quiet", "net.ifnames=0", "systemd.show_status=0", *own_words(spec, path.name)]),
+        ),
     ]
     for nic in range(len(machine["nics"])):
         words += ["-netdev", f"tap,id=n{nic},ifname={tap(number, nic)},script=no,downscript=no"]

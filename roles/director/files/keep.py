@@ -93,6 +93,7 @@ def once(path):
 
 def look(text):
     """Asked are: record (path), vips (lists of address and interface, null for the default route's), reach (addresses),
+    ssh (the port that it comes to, where this process isn't told),
     sysctls (patterns of names with slashes -> value that is wanted), after (base name of the file that sets them, if one does).
     """
     asked = json.loads(text)
@@ -118,6 +119,7 @@ def look(text):
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
+        "ssh": int((os.environ.get("SSH_CONNECTION", "").split() or [asked.get("ssh", 22)])[-1]),
         "ipvsadm": enabled("ipvsadm.service"),
     }
     print(json.dumps(answer))

@@ -22,6 +22,7 @@ LOOKED = {
     },
     "sysctls": {"net/ipv4/conf/eth0/arp_ignore": "0", "net/ipv4/ip_forward": "0"},
     "overriding": [],
+    "ssh": 2222,
 }
 ARP = [
     "sysctl net/ipv4/conf/default/arp_ignore 1",
@@ -130,9 +131,11 @@ def test_modules(variables, modules):
 
 def test_nat_leaves_the_default_route_alone():
     assert lines(forwarding="nat", gateway=["198.51.100.254", "2001:db8:1::fe"]) == [
+        "-4 rule add ipproto tcp sport 2222 lookup main priority 4319",
         "-4 route add default via 198.51.100.254 dev eth0 table 4320",
         "-4 rule add lookup main suppress_prefixlength 0 priority 4320",
         "-4 rule add from 198.51.100.1 lookup 4320 priority 4321",
+        "-6 rule add ipproto tcp sport 2222 lookup main priority 4319",
         "-6 route add default via 2001:db8:1::fe dev eth0 table 4320",
         "-6 rule add lookup main suppress_prefixlength 0 priority 4320",
         "-6 rule add from 2001:db8:1::1 lookup 4320 priority 4321",
