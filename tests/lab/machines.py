@@ -37,7 +37,7 @@ from run import end_session, own_processor
 LAB = Path(__file__).resolve().parent
 GATEWAY = 254
 CLIENT = "10.99.0.1"
-PATIENCE = 120  # seconds until all can be logged in to
+PATIENCE = 300  # seconds until all can be logged in to
 NO_OFFLOADS = ("tx", "off", "tso", "off", "gso", "off", "gro", "off")
 PR_SET_PDEATHSIG = 1
 CLONE_NEWNET = 0x40000000

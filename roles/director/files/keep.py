@@ -225,6 +225,8 @@ class Keeper:
             return copy_defaults(*words[1:])
         if words[0] == "vip":
             return self.add_vip(*words[1:])
+        if words[0] == "fou" and receives(words[2:]):
+            return False
         if "set" in words:
             ip(*words)
             return False
@@ -284,6 +286,12 @@ def addresses():
         for link in links
         if link
     }
+
+
+def receives(wanted):
+    """Whether a port takes tunnel packets. The kernel's answer to a second one is that of a port that somebody else has."""
+    done = subprocess.run(["ip", "fou", "show"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return any(set(wanted) == set(line.split()) & {*wanted, "-6"} for line in done.stdout.splitlines())
 
 
 def copy_defaults(family, table, overhead):
