@@ -29,6 +29,7 @@ _OUTER_HEADER = {IPV4: 20, IPV6: 40}
 _TUNNEL_HEADER = {"ipip": 0, "gre": 4, "gue": 12}  # GRE without options; UDP and GUE with checksum offload's four bytes
 _ARP_SYSCTLS = {"arp_ignore": "1", "arp_announce": "2"}
 ETHERNET = "ether"
+_TUNNELS_LIKE_ETHERNET = ("gretap", "ip6gretap", "erspan", "ip6erspan")
 
 
 def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_") -> dict[str, Any]:
@@ -140,13 +141,22 @@ def _suppressed_arp(wanted: Sequence[str], links: Sequence[Mapping[str, Any]], p
     for number, name in enumerate(wanted):
         if name not in names:
             problems.append(f"real_server_interfaces[{number}]: {name} does not exist; there are {', '.join(names)}")
-    own = [
-        link["ifname"] for link in links if link.get("link_type") == ETHERNET and "NOARP" not in link.get("flags", ())
-    ]
-    interfaces = wanted or [name for name in own if not name.startswith(DEVICE)]
+    interfaces = wanted or [link["ifname"] for link in links if _answers_arp(link)]
     for interface in ["default", *interfaces]:
         for name, value in _ARP_SYSCTLS.items():
             yield f"sysctl net/ipv4/conf/{interface}/{name} {value}"
+
+
+def _answers_arp(link: Mapping[str, Any]) -> bool:
+    """Whether it may, now or later; modules for tunnels bring idle devices of their own that never do."""
+    flags = link.get("flags", ())
+    idle = "UP" not in flags and link.get("linkinfo", {}).get("info_kind") in _TUNNELS_LIKE_ETHERNET
+    return (
+        link.get("link_type") == ETHERNET
+        and "NOARP" not in flags
+        and not idle
+        and not link["ifname"].startswith(DEVICE)
+    )
 
 
 def _direct(vips: Sequence[str]) -> Iterator[str]:
@@ -236,7 +246,7 @@ def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]
             )
         flag = f"-{_VERSION[family_of(gateway)]}"
         # whoever set this up comes the other way; he must not be cut off when the director does not forward
-        yield f"{flag} rule add ipproto tcp sport {looked['ssh']} lookup main priority {TABLE - 1}"
+        yield f"{flag} rule add ipproto 6 sport {looked['ssh']} lookup main priority {TABLE - 1}"
         yield f"{flag} route add default via {gateway} dev {way['device']} table {TABLE}"
         yield f"{flag} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
         for own in _beside(gateway, looked["addresses"][way["device"]]):

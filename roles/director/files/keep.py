@@ -12,7 +12,7 @@ Lines of a file are arguments of ip(8), or one of
     sysctl PATH VALUE                                  what /proc/sys/PATH is to be
     defaults -4|-6 TABLE OVERHEAD                      the default routes once more in a table, with an MSS that leaves such room
     vip ADDRESS/LENGTH DEVICE                          an address that nobody else may have, announced, once its service is there
-and comments. What a line added goes when the line does. What was there already is not ours and stays.
+and comments. After a line that is refused none is done but of addresses. What a line added goes when the line does. What was there already is not ours and stays.
 """
 
 import ctypes
@@ -212,6 +212,8 @@ class Keeper:
                     kept += [line] if line not in kept else []
             except OSError as error:
                 self.refused.append(f"{line}: {error}")
+                if not line.startswith("vip "):
+                    break  # what comes later relies on it
         if kept != self.added:
             STATE.mkdir(exist_ok=True)
             self.state.write_text("".join(f"{line}\n" for line in kept))
@@ -247,6 +249,8 @@ class Keeper:
 
     def set(self, path, value):
         file = Path("/proc/sys") / path
+        if not file.exists():
+            return False  # an interface that comes later, if at all
         if file.read_text().split() != value.split():
             file.write_text(value)
             self.done.append(f"set: {path} to {value}")
@@ -290,7 +294,9 @@ def addresses():
 
 def receives(wanted):
     """Whether a port takes tunnel packets. The kernel's answer to a second one is that of a port that somebody else has."""
-    done = subprocess.run(["ip", "fou", "show"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    done = subprocess.run(
+        ["ip", "fou", "show"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+    )
     return any(set(wanted) == set(line.split()) & {*wanted, "-6"} for line in done.stdout.splitlines())
 
 

@@ -13,6 +13,7 @@ LOOKED = {
         {"ifname": "lo", "link_type": "loopback", "flags": ["UP"]},
         {"ifname": "eth0", "link_type": "ether", "flags": ["UP"]},
         {"ifname": "dummy0", "link_type": "ether", "flags": ["NOARP"]},
+        {"ifname": "gretap0", "link_type": "ether", "flags": ["BROADCAST"], "linkinfo": {"info_kind": "gretap"}},
         {"ifname": "lvs0", "link_type": "ether", "flags": ["UP"]},
     ],
     "addresses": {"eth0": ["198.51.100.1/24", "203.0.113.1/24", "2001:db8:1::1/64"]},
@@ -131,11 +132,11 @@ def test_modules(variables, modules):
 
 def test_nat_leaves_the_default_route_alone():
     assert lines(forwarding="nat", gateway=["198.51.100.254", "2001:db8:1::fe"]) == [
-        "-4 rule add ipproto tcp sport 2222 lookup main priority 4319",
+        "-4 rule add ipproto 6 sport 2222 lookup main priority 4319",
         "-4 route add default via 198.51.100.254 dev eth0 table 4320",
         "-4 rule add lookup main suppress_prefixlength 0 priority 4320",
         "-4 rule add from 198.51.100.1 lookup 4320 priority 4321",
-        "-6 rule add ipproto tcp sport 2222 lookup main priority 4319",
+        "-6 rule add ipproto 6 sport 2222 lookup main priority 4319",
         "-6 route add default via 2001:db8:1::fe dev eth0 table 4320",
         "-6 rule add lookup main suppress_prefixlength 0 priority 4320",
         "-6 rule add from 2001:db8:1::1 lookup 4320 priority 4321",
