@@ -12,7 +12,8 @@ Lines of a file are arguments of ip(8), or one of
     sysctl PATH VALUE                                  what /proc/sys/PATH is to be
     defaults -4|-6 TABLE OVERHEAD                      the default routes once more in a table, with an MSS that leaves such room
     vip ADDRESS/LENGTH DEVICE                          an address that nobody else may have, announced, once its service is there
-and comments. After a line that is refused none is done but of addresses. What a line added goes when the line does. What was there already is not ours and stays.
+and comments. What a line added goes when the line does. What was there already is not ours and stays. After a line that is
+refused none is done, but those of other addresses.
 """
 
 import ctypes
