@@ -18,13 +18,13 @@ PYTHONS = ["unit-3.8", "unit-3.9", "unit-3.11", "unit-3.13"]
 # Each lane is run in order, the lanes beside each other: the kernel's has one processor, linters use the other.
 LANES = {
     "fast": [["lint ruff-check ruff-format mypy", "unit"], ["kernel -m fast"]],
-    "default": [["lint", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
-    "long": [["lint", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
+    "default": [["lint", "machines", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
+    "long": [["lint", "machines", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
 }
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),
-    "default": (1500, 14, 11),
-    "long": (2000, 45, 35),
+    "default": (6000, 35, 30),
+    "long": (6000, 70, 60),
 }
 LONG = {
     "HYPOTHESIS_PROFILE": "long",

@@ -125,7 +125,7 @@ def test_sysctl_is_set_kept_and_changed(netns, make_netns, quick, name):
 
 
 @every
-def test_debug_level_is_set_in_the_initial_namespace(quick):
+def test_debug_level_is_set_in_the_initial_namespace(quick, initial_namespace):
     path = Path(f"{DIRECTORY}/debug_level")
     before = path.read_text()
     try:
@@ -417,7 +417,7 @@ exit $status
 """
 
 
-def test_refusal_half_way_leads_back_what_was_set(module, tmp_path, loaded):
+def test_refusal_half_way_leads_back_what_was_set(module, tmp_path, loaded, initial_namespace):
     """Only there a value that passes our checks is refused: above the limit that the machine's own root has set."""
     limit = Path(f"{DIRECTORY}/conn_max")
     before = limit.read_text()

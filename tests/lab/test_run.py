@@ -194,7 +194,7 @@ def test_the_same_tests_run_natively_and_leave_the_host_alone():
     selection = [] if os.environ.get("LAB_NATIVE") == "whole" else ["-m", "fast"]
     tests = ["tests/kernel", "tests/integration", "tests/packets"]
     pytest_words = ["python", "-m", "pytest", "-p", PLUGIN, *selection, *tests]
-    inner = ["env", "LAB=native", str(RUN), "--time", "3600", "--", *pytest_words]
+    inner = ["env", "LAB=native", "HYPOTHESIS_PROFILE=quick", str(RUN), "--time", "3600", "--", *pytest_words]
     done = lab("bash", "-c", HOST, "host", *inner, options=["--time", "3600"], timeout=3700, MOVING=MOVING)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"=+ \d+ passed", done.stdout), done.stdout
