@@ -101,9 +101,12 @@ def test_examples_of_ipvs_info_play_on_a_table(newest_ansible, netns):
     assert re.search(r'"msg": "?0"?$', played.of_task("Show its established connections"), re.MULTILINE)
 
 
+def blocks_of(path):
+    return re.findall(r"^```yaml\n(.*?)^```", (REPOSITORY / path).read_text(), re.MULTILINE | re.DOTALL)
+
+
 def test_playbooks_of_the_readme_play(newest_ansible, netns, tmp_path):
-    blocks = re.findall(r"^```yaml\n(.*?)^```", (REPOSITORY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    set_up, drain, table = (text for text in blocks if "hosts:" in text)
+    set_up, drain, table = (text for text in blocks_of("README.md") if "hosts:" in text and "roles:" not in text)
     inventory = tmp_path / "hosts"
     inventory.write_text(f"[directors]\nlocalhost {LOCAL}\n")
     inside = ["ip", "netns", "exec", netns.name]

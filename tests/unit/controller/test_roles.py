@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import yaml
 from ansible_collections.linux.lvs.plugins.module_utils import _director, _real_server
 from ansible_collections.linux.lvs.tests.unit.controller.repository import ROOT, read_yaml
 
 ROLES = {"director": _director.OPTIONS, "real_server": _real_server.OPTIONS}
+READERS = {"director": _director.director_needs, "real_server": _real_server.real_server_needs}
 
 
 def spec(role):
@@ -31,6 +35,19 @@ def test_what_is_read_is_documented(role):
     variables = read_yaml(f"roles/{role}/vars/main.yml")[f"__{role}_variables"]
     assert set(variables) == set(ROLES[role])
     assert {f"{role}_{name}" for name in variables} - set(spec(role)) <= {"director_real_server_vips"}
+
+
+@pytest.mark.parametrize("path", ["README.md", "roles/director/README.md", "roles/real_server/README.md"])
+def test_variables_in_readmes_are_taken(path):
+    """Roles are played on whole machines, by molecule, with variables of these forms."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    roles = [role for text in blocks if "roles:" in text for play in yaml.safe_load(text) for role in play["roles"]]
+    assert roles
+    for role in roles:
+        name = role["role"].rpartition(".")[2]
+        assert set(role["vars"]) <= set(spec(name))
+        variables = {key[len(name) + 1 :]: value for key, value in role["vars"].items()}
+        assert READERS[name]({key: value for key, value in variables.items() if key in ROLES[name]})
 
 
 @pytest.mark.parametrize("role", ROLES)
