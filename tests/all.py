@@ -19,7 +19,7 @@ PYTHONS = ["unit-3.8", "unit-3.9", "unit-3.11", "unit-3.13"]
 LANES = {
     "fast": [["lint ruff-check ruff-format mypy", "unit"], ["kernel -m fast"]],
     "default": [["lint", "machines", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
-    "long": [["lint", "machines", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
+    "long": [["lint", "machines nat direct tunnel pair stock", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
 }
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),

@@ -22,7 +22,7 @@ trap 'exit 143' TERM
 
 export LAB_OWNER=$$ HOME=$home NO_COLOR=1
 cd "$root"
-[ $# -gt 0 ] || set -- nat direct tunnel pair stock
+[ $# -gt 0 ] || set -- nat direct tunnel pair
 for scenario; do
     begin=$SECONDS verdict=ok
     setsid timeout 900 molecule test --scenario-name "$scenario" >"$home/log" 2>&1 </dev/null &
