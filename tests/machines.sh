@@ -25,7 +25,7 @@ cd "$root"
 [ $# -gt 0 ] || set -- nat direct tunnel pair
 for scenario; do
     begin=$SECONDS verdict=ok
-    setsid timeout 900 molecule test --scenario-name "$scenario" >"$home/log" 2>&1 </dev/null &
+    setsid timeout 3000 molecule test --scenario-name "$scenario" >"$home/log" 2>&1 </dev/null &
     molecule=$!
     wait "$molecule" || verdict=failed
     molecule=
