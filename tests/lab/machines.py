@@ -256,7 +256,7 @@ def emulated(path, spec, number):
         ),
     ]
     for nic in range(len(machine["nics"])):
-        words += ["-netdev", f"tap,id=n{nic},ifname={tap(number, nic)},script=no,downscript=no"]
+        words += ["-netdev", f"tap,id=n{nic},ifname={tap(number, nic)},script=no,downscript=no,vnet_hdr=off"]
         words += ["-device", f"virtio-net-pci,netdev=n{nic},mac={mac(number, nic)}"]
     return ["ip", "netns", "exec", namespace(path.parent), "qemu-system-x86_64", *words]
 
