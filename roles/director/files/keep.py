@@ -165,11 +165,11 @@ def value(name):
         return None
 
 
-def overriding(own, patterns):
+def overriding(own, patterns, root=Path("/")):
     """Files that give a sysctl another value when the machine starts, after the role's own file did (sysctl.d(5))."""
     files = {}
-    for directory in ("/usr/lib/sysctl.d", "/usr/local/lib/sysctl.d", "/run/sysctl.d", "/etc/sysctl.d"):
-        files.update({path.name: path for path in Path(directory).glob("*.conf")})
+    for directory in ("usr/lib/sysctl.d", "usr/local/lib/sysctl.d", "run/sysctl.d", "etc/sysctl.d"):
+        files.update({path.name: path for path in (root / directory).glob("*.conf")})
     for file in sorted(name for name in files if name > own):
         for line in read(files[file]):
             key, equals, wish = (word.strip() for word in line.lstrip("-").partition("="))
@@ -355,11 +355,11 @@ def shown(*words):
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
 
-def served(address):
+def served(address, table=Path("/proc/net/ip_vs")):
     """Whether IPVS has a service for the address, or one by mark, which may be for it."""
     binary = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
     try:
-        lines = Path("/proc/net/ip_vs").read_text().splitlines()
+        lines = table.read_text().splitlines()
     except FileNotFoundError:
         return False
     for line in lines[3:]:

@@ -1,0 +1,196 @@
+# Copyright (c) 2026, the linux.lvs contributors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The roles' program: frames of ARP and NDP, what other files of sysctls say, lines and what takes them away.
+
+What it does to a kernel is tested on whole machines, by molecule.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+from pathlib import Path
+
+import pytest
+
+PATH = Path(__file__).parents[3] / "roles" / "director" / "files" / "keep.py"
+SPEC = importlib.util.spec_from_file_location("keep", PATH)
+keep = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(keep)
+
+OWN, OTHER = bytes.fromhex("525400000001"), bytes.fromhex("525400000002")
+TABLE = """\
+IP Virtual Server version 1.2.1 (size=4096)
+Prot LocalAddress:Port Scheduler Flags
+  -> RemoteAddress:Port Forward Weight ActiveConn InActConn
+TCP  C0000201:0050 rr
+  -> C6336401:0050      Masq    1      0          0
+UDP  [2001:0db8:0000:0000:0000:0000:0000:0001]:0035 wlc
+"""
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "ip_vs"
+    path.write_text(TABLE)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("address", "served"),
+    [("192.0.2.1", True), ("2001:db8::1", True), ("198.51.100.1", False), ("192.0.2.2", False), ("2001:db8::2", False)],
+)
+def test_an_address_is_served_when_the_table_has_a_service_for_it(table, address, served):
+    assert keep.served(address, table) is served
+
+
+def test_a_service_by_mark_may_be_for_any_address(table):
+    table.write_text(TABLE + "FWM  00000007 rr\n")
+    assert keep.served("192.0.2.99", table) is True
+
+
+def test_without_ipvs_nothing_is_served(tmp_path):
+    assert keep.served("192.0.2.1", tmp_path / "missing") is False
+
+
+def test_an_arp_request_asks_and_an_answer_is_understood():
+    asked = keep.arp(OWN, bytes(4), "192.0.2.1")
+    assert asked[:6] == b"\xff" * 6
+    assert asked[38:42] == socket.inet_aton("192.0.2.1")
+    assert keep.arp_sender(asked, "192.0.2.1") is None
+    answer = OWN + OTHER + asked[12:20] + b"\0\2" + OTHER + socket.inet_aton("192.0.2.1") + OWN + bytes(4)
+    assert keep.arp_sender(answer, "192.0.2.1") == OTHER
+    assert keep.arp_sender(answer, "192.0.2.2") is None
+
+
+def test_an_announcement_has_the_address_as_its_sender():
+    assert keep.arp_sender(keep.arp(OTHER, socket.inet_aton("192.0.2.1"), "192.0.2.1"), "192.0.2.1") == OTHER
+
+
+def test_neighbour_discovery():
+    asked = keep.solicitation(OWN, "2001:db8::a:1")
+    assert asked[:6] == bytes.fromhex("3333ff0a0001")
+    # another one that wants the address just now counts as having it
+    assert keep.advertiser(asked, "2001:db8::a:1") == OWN
+    assert keep.advertiser(asked, "2001:db8::a:2") is None
+    assert keep.advertiser(keep.advertisement(OTHER, "2001:db8::a:1"), "2001:db8::a:1") == OTHER
+    assert keep.advertiser(keep.arp(OTHER, bytes(4), "192.0.2.1"), "2001:db8::a:1") is None
+
+
+@pytest.mark.parametrize("frame", [keep.solicitation(OWN, "2001:db8::1"), keep.advertisement(OWN, "2001:db8::1")])
+def test_icmpv6_has_the_right_checksum(frame):
+    packet = frame[14:]
+    body = packet[40:]
+    assert packet[4:6] == len(body).to_bytes(2, "big")
+    pseudo = packet[8:40] + len(body).to_bytes(4, "big") + (58).to_bytes(4, "big")
+    assert keep.checksum(pseudo + body) == 0  # RFC 1071: over all, its own field included
+
+
+def test_checksum_of_the_rfc():
+    assert keep.checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF ^ 0xDDF2
+
+
+def test_files_that_come_later_and_say_otherwise_are_named(tmp_path):
+    files = {
+        "etc/sysctl.d/99-sysctl.conf": "net.ipv4.ip_forward = 0\n",
+        "etc/sysctl.d/zzz.conf": "# net.ipv4.ip_forward=0\n-net.ipv4.ip_forward = 0\nnet/ipv4/conf/eth0.1/arp_ignore=0\n",
+        "usr/lib/sysctl.d/zzzz.conf": "net.ipv4.ip_forward=1\nnet.ipv4.vs.sync_threshold = 3\t50\n",
+        "usr/lib/sysctl.d/zzzzz.conf": "net.ipv4.ip_forward=7\n",
+        "etc/sysctl.d/zzzzz.conf": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    wanted = {
+        "net/ipv4/ip_forward": "1",
+        "net/ipv4/conf/*/arp_ignore": "1",
+        "net/ipv4/vs/sync_threshold": "3 50",
+        "x": None,
+    }
+    path, when = tmp_path / "etc/sysctl.d/zzz.conf", "when the host starts, where 1 is needed: take it out there"
+    assert list(keep.overriding("zz-own.conf", wanted, tmp_path)) == [
+        f"{path} sets net/ipv4/ip_forward to 0 {when}",
+        f"{path} sets net/ipv4/conf/eth0.1/arp_ignore to 0 {when}",
+    ]
+
+
+class Host:
+    """A kernel that does as it is told."""
+
+    def __init__(self, monkeypatch, tmp_path):
+        self.there = set()
+        self.calls = []
+        self.refusing = None
+        monkeypatch.setattr(keep, "STATE", tmp_path / "run")
+        monkeypatch.setattr(keep, "ip", self.ip)
+        monkeypatch.setattr(keep, "addresses", dict)
+        self.path = tmp_path / "lines"
+
+    def ip(self, *words, there=()):
+        line = " ".join(words)
+        self.calls.append(line)
+        if self.refusing and self.refusing in line:
+            raise OSError("Cannot find device")
+        if line in self.there:
+            return False
+        if "add" in words:
+            self.there.add(line)
+        return True
+
+    def keeps(self, *lines):
+        self.path.write_text("# what there is\n" + "".join(f"{line}\n" for line in lines))
+        self.calls.clear()
+        return keep.Keeper(str(self.path), careful=False).apply()
+
+
+@pytest.fixture
+def host(monkeypatch, tmp_path):
+    return Host(monkeypatch, tmp_path)
+
+
+def test_lines_are_done_once_and_taken_away_in_reverse(host):
+    lines = ["link add lvs0 type dummy", "-6 address add 2001:db8::1/128 dev lvs0 nodad", "fou add port 6080 gue -6"]
+    assert host.keeps(*lines) == ([f"added: {line}" for line in lines], [])
+    assert host.keeps(*lines) == ([], [])
+    done, refused = host.keeps()
+    assert (done, refused) == ([f"removed: {line}" for line in reversed(lines)], [])
+    assert host.calls == ["fou del port 6080 -6", "-6 address del 2001:db8::1/128 dev lvs0", "link del lvs0"]
+    assert host.keeps() == ([], [])
+
+
+def test_what_was_there_before_stays(host):
+    line = "-4 address add 192.0.2.1/32 dev lvs0"
+    host.there.add(line)
+    assert host.keeps(line) == ([], [])
+    assert host.keeps() == ([], [])
+    assert host.calls == []
+
+
+def test_what_goes_comes_back_and_is_still_ours(host):
+    line = "-4 route add default via 192.0.2.1 dev eth0 table 4320"
+    host.keeps(line)
+    host.there.clear()
+    assert host.keeps(line) == ([f"added: {line}"], [])
+    host.keeps()
+    assert host.calls == ["-4 route del default via 192.0.2.1 dev eth0 table 4320"]
+
+
+def test_lines_after_one_that_is_refused_wait(host):
+    host.refusing = "eth9"
+    lines = ["-4 rule add from 192.0.2.1 lookup 4320", "link set eth9 up", "-4 address add 192.0.2.1/32 dev lvs0"]
+    done, refused = host.keeps(*lines)
+    assert (done, refused) == ([f"added: {lines[0]}"], ["link set eth9 up: Cannot find device"])
+    host.refusing = None
+    assert host.keeps(*lines) == ([f"added: {lines[2]}"], [])
+
+
+def test_a_virtual_address_waits_for_its_service_and_no_other_for_it(host, monkeypatch):
+    announced = []
+    monkeypatch.setattr(keep, "served", lambda address: address == "192.0.2.2")
+    monkeypatch.setattr(keep, "announce", lambda device, address: announced.append(address))
+    done, refused = host.keeps("vip 192.0.2.1/32 eth0", "vip 192.0.2.2/32 eth0")
+    assert done == ["added: vip 192.0.2.2/32 eth0"]
+    assert refused == ["vip 192.0.2.1/32 eth0: stays down, because the table of IPVS has no service for it"]
+    assert host.calls == ["address add 192.0.2.2/32 dev eth0 preferred_lft 0"]
+    assert announced == ["192.0.2.2"]
