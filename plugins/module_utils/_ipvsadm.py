@@ -12,6 +12,7 @@ scheduler flag (``ipvsadm -R`` takes both). What is read is what ``ipvsadm -R`` 
 from __future__ import annotations
 
 import shlex
+from functools import lru_cache
 from typing import Sequence
 
 from ._address import IPV6, endpoint, host_netmask
@@ -163,11 +164,12 @@ def _unsayable_of_server(service: ServiceKey, server: Server) -> list[str]:
     return reasons
 
 
-def _service_words(key: ServiceKey) -> list[str]:
+@lru_cache(maxsize=1024)  # the servers of a service follow each other
+def _service_words(key: ServiceKey) -> tuple[str, ...]:
     if key.fwmark:
-        return ["-f", str(key.fwmark)] + (["-6"] if key.family == IPV6 else [])
+        return ("-f", str(key.fwmark), *(["-6"] if key.family == IPV6 else []))
     letter = _SERVICE_LETTERS.get(key.protocol or "", f"--{key.protocol}-service")
-    return [letter, endpoint(key.address or "", key.port)]
+    return (letter, endpoint(key.address or "", key.port))
 
 
 def _attribute_words(service: Service) -> list[str]:

@@ -16,11 +16,10 @@ import importlib.util
 import os
 import socket
 import sys
-import traceback
 from contextlib import suppress
 from typing import Any, Callable, Collection, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
-from . import _host
+from . import _host, _pyroute2
 from ._address import IPV4, IPV6, family_of, pack, unpack
 from ._errors import Conflict, LvsError, Refused, Unsettled, Unsupported
 from ._model import (
@@ -42,6 +41,7 @@ from ._model import (
     Timeouts,
 )
 from ._plan import Operation, listed
+from ._pyroute2 import GenericNetlinkSocket, NetlinkError, genlmsg, nla
 from ._wire import (
     COMMANDS,
     GENL_VERSION,
@@ -70,16 +70,6 @@ from ._wire import (
     unpack_service_counters,
     unpack_service_key,
 )
-
-PYROUTE2_ERROR: str | None = None
-try:
-    from pyroute2.netlink import genlmsg, nla
-    from pyroute2.netlink.exceptions import NetlinkError
-    from pyroute2.netlink.generic import GenericNetlinkSocket
-except Exception:  # a broken pyroute2 (0.9.2 on Python 3.8: TypeError) is to be told like a missing one
-    PYROUTE2_ERROR = traceback.format_exc()
-    genlmsg = nla = object
-    NetlinkError = OSError
 
 GENL_NAME = "IPVS"
 
@@ -378,14 +368,23 @@ class Kernel:
         return {service.key: service for service in services}
 
     def _servers(self, key: ServiceKey) -> dict[ServerKey, Server]:
-        return self._per_server(key, lambda found: unpack_server(found, key))
+        def unpack(dump: Sequence[Found]) -> dict[ServerKey, Server]:
+            servers = (unpack_server(found, key) for found in dump)
+            return {server.key: server for server in servers}
+
+        return self._by_server(key, unpack)
 
     def _per_server(self, key: ServiceKey, unpack: Callable[[Found], _Value]) -> dict[ServerKey, _Value]:
+        return self._by_server(key, lambda dump: {unpack_server_key(found, key): unpack(found) for found in dump})
+
+    def _by_server(
+        self, key: ServiceKey, unpack: Callable[[Sequence[Found]], dict[ServerKey, _Value]]
+    ) -> dict[ServerKey, _Value]:
         """What a dump says of each server of a service; none is missing that was there all the time."""
 
         def read() -> tuple[dict[ServerKey, _Value], int]:
             dump, chunks = self._dump("GET_DEST", pack_service_key(key), "DEST")
-            return {unpack_server_key(found, key): unpack(found) for found in dump}, chunks
+            return unpack(dump), chunks
 
         servers, chunks = read()
         if chunks <= 1:
@@ -496,8 +495,8 @@ def _unreadable(error: OSError) -> LvsError:
 
 
 def _open(message_class: Any) -> Any:
-    if PYROUTE2_ERROR:
-        raise Unsupported(_no_pyroute2(PYROUTE2_ERROR))
+    if _pyroute2.ERROR:
+        raise Unsupported(_no_pyroute2(_pyroute2.ERROR))
     connection = None
     try:
         connection = GenericNetlinkSocket()

@@ -19,10 +19,9 @@ A table may have ten thousand servers, so their attributes are packed by one str
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, NamedTuple
 
 from ._address import IPV4, IPV6, family_of, host_netmask, pack, unpack
 from ._model import Connections, Counters, Server, ServerKey, ServerStatus, Service, ServiceKey
@@ -217,8 +216,7 @@ def pack_message(family: int, command: str, payload: bytes, flags: int, sequence
     return _MESSAGE.pack(length, family, flags, sequence, 0, COMMANDS.index(command), GENL_VERSION, 0) + payload
 
 
-@dataclass(frozen=True)
-class Message:
+class Message(NamedTuple):
     """One netlink message of an answer. ``error`` is an errno, 0 for none, of NLMSG_ERROR and NLMSG_DONE."""
 
     kind: int
@@ -243,16 +241,47 @@ def unpack_messages(data: bytes) -> Iterator[Message]:
         begin += (length + 3) & ~3
 
 
+class _Shape(NamedTuple):
+    """Which attributes a message has, and where: those of one kind have all the same."""
+
+    struct: Struct
+    heads: tuple[int, ...]  # lengths and types as they stand there, the types after the lengths
+    numbers: tuple[int, ...]
+
+
+_SHAPES: dict[int, _Shape] = {}  # by size, the last one seen of each
+_MAX_SHAPES = 64
+
+
 def unpack_attributes(data: bytes) -> Found:
     """Attributes by number."""
+    shape = _SHAPES.get(len(data))
+    if shape:
+        # a table has ten thousand servers of one shape, and one call is five times faster than a loop
+        values = shape.struct.unpack(data)
+        if values[::3] + values[1::3] == shape.heads:
+            return dict(zip(shape.numbers, values[2::3]))
+    return _unpack_attributes_of_any_shape(data)
+
+
+def _unpack_attributes_of_any_shape(data: bytes) -> Found:
     found: Found = {}
     begin, end = 0, len(data)
+    pattern, lengths, kinds = "=", [], []
     while begin + 4 <= end:
         length, kind = _ATTRIBUTE.unpack_from(data, begin)
         if length < 4:
-            break
+            return found
         found[kind & _NLA_TYPE_MASK] = data[begin + 4 : begin + length]
-        begin += (length + 3) & ~3
+        following = (begin + length + 3) & ~3
+        pattern += f"HH{length - 4}s{max(min(following, end) - begin - length, 0)}x"
+        lengths.append(length)
+        kinds.append(kind)
+        begin = following
+    if len(found) == len(kinds) and Struct(pattern).size == end:
+        if len(_SHAPES) >= _MAX_SHAPES:
+            _SHAPES.clear()
+        _SHAPES[end] = _Shape(Struct(pattern), (*lengths, *kinds), tuple(found))
     return found
 
 

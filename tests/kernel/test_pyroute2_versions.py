@@ -21,9 +21,7 @@ UNFIT = [version for version in PINNED if version.startswith("0.6.")]
 VERSIONS = [version for version in PINNED if version not in UNFIT]
 PROGRAM = f"""
 import importlib, json, sys
-import pyroute2
 from ansible.module_utils import basic
-print(json.dumps(pyroute2.__file__))
 for line in sys.stdin:
     name, arguments = json.loads(line)
     basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = json.dumps({{"ANSIBLE_MODULE_ARGS": arguments}}).encode(), "legacy"
@@ -31,6 +29,9 @@ for line in sys.stdin:
         importlib.import_module("{PACKAGE}." + name).main()
     except SystemExit:
         sys.stdout.flush()
+loaded = sorted(name for name in sys.modules if name.partition(".")[0] == "pyroute2")
+import pyroute2
+print(json.dumps([loaded, pyroute2.__file__, pyroute2.IPRoute.__name__]))
 """
 
 HTTP = {"address": "192.0.2.1", "port": 80}
@@ -102,8 +103,11 @@ def run(request, netns):
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
-        path, *results = map(json.loads, filter(None, done.stdout.splitlines()))
-        assert path.startswith(f"{directory}/")
+        *results, (loaded, path, whole) = map(json.loads, filter(None, done.stdout.splitlines()))
+        # only the part that is used was imported, and whoever wants the package afterwards has it
+        assert "pyroute2.netlink.generic" in loaded
+        assert {"pyroute2", "pyroute2.ipset", "pyroute2.ndb.main"}.isdisjoint(loaded)
+        assert (path, whole) == (f"{directory}/pyroute2/__init__.py", "IPRoute")
         assert len(results) == len(calls)
         return results
 

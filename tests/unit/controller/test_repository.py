@@ -46,6 +46,7 @@ ORDER = (
     "_host",
     "_owners",
     "_links",
+    "_pyroute2",
     "_netlink",
     "_apply",
     "_apply_settings",
@@ -119,7 +120,7 @@ def _is_socket(node):
     return isinstance(node, ast.Name) and node.id == "socket"
 
 
-@pytest.mark.parametrize(("package", "room"), [("pyroute2", "_netlink"), ("ansible", "_module")])
+@pytest.mark.parametrize(("package", "room"), [("pyroute2", "_pyroute2"), ("ansible", "_module")])
 def test_package_is_imported_in_one_room(package, room):
     assert [path.stem for path in FILES if _imported_from(tree_of(path), package)] == [room]
 

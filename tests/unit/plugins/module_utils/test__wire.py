@@ -36,6 +36,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._wire import (
 )
 from ansible_collections.linux.lvs.tests.unit.tables import ANY_TABLES
 from hypothesis import given
+from hypothesis import strategies as st
 
 HTTP = ServiceKey("ipv4", "tcp", "192.0.2.1", 80)
 MARK = ServiceKey("ipv6", fwmark=7)
@@ -181,3 +182,25 @@ def test_datagram_that_is_cut_short_yields_what_is_whole():
 
 def test_attributes_end_where_they_make_no_sense():
     assert unpack_attributes(struct.pack("=HHI", 8, 3, 7) + bytes(8)) == {3: u32(7)}
+
+
+ATTRIBUTES = st.lists(st.tuples(st.integers(1, 3), st.binary(max_size=6)), max_size=4)
+
+
+def joined(attributes):
+    packed = [struct.pack("=HH", 4 + len(data), kind) + data for kind, data in attributes]
+    return b"".join(each.ljust((len(each) + 3) & ~3, b"\0") for each in packed)
+
+
+@given(st.lists(st.tuples(ATTRIBUTES, st.integers(0, 3)), max_size=6))
+def test_attributes_are_told_apart_whatever_came_before_in_the_same_size(messages):
+    """Kinds may repeat, padding may be missing at the end: the last of a kind counts, and nothing of an earlier message."""
+    for attributes, cut in messages:
+        data = joined(attributes)
+        padding = -len(attributes[-1][1]) % 4 if attributes else 0
+        assert unpack_attributes(data[: len(data) - min(cut, padding)]) == dict(attributes)
+
+
+def test_attribute_that_claims_more_than_there_is_yields_what_there_is():
+    for _time in range(2):
+        assert unpack_attributes(struct.pack("=HHI", 12, 3, 7)) == {3: u32(7)}
