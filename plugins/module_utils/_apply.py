@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, replace
-from typing import Callable, Collection, ContextManager, Iterable, Sequence
+from typing import Callable, Collection, ContextManager, Iterable, Iterator, Sequence
 
 from ._desired import Awaited, Desired, drain_kinds, drain_warnings, drained_first
 from ._errors import Conflict, LvsError, Unsettled
@@ -24,6 +24,8 @@ ATTEMPTS = 5  # to settle a table on which somebody else works too
 LEAD_BACK_ROUNDS = 20
 DRAIN_POLL = 0.5  # s
 DRAIN_REPORT = 30.0  # s between two lines in the log about a wait
+LOG_SINGLY = 100  # operations of a step that get a line each
+LOG_LINE = 900  # bytes that any system log takes in one line (RFC 3164 has 1024 with the header)
 
 
 @dataclass(frozen=True)
@@ -190,16 +192,17 @@ class _Run:
 
     def _apply(self, steps: Sequence[Sequence[Operation]], table: Table) -> None:
         for step in steps:
-            failures = []
+            failures, done = [], []
             for operation, failure in zip(step, self.kernel.apply(step)):
                 if failure is None or isinstance(failure, Unsettled):  # done, or perhaps
                     self.journal.append(operation)
                     if operation.server is None and operation.after is None:
                         self.removed[operation.service] = table[operation.service]
                 if failure is None:
-                    self.task.log(command(operation, self.task.netns))
+                    done.append(command(operation, self.task.netns))
                 else:
                     failures.append(failure)
+            self._log(done)
             refused = [failure for failure in failures if not isinstance(failure, Conflict)]
             if refused:
                 error = type(refused[0])(f"{refused[0]}; {self._lead_back()}")
@@ -246,17 +249,40 @@ class _Run:
         """One round of leading back; whether another one is needed, with what the kernel refused noted."""
         steps = make_steps(now, target)
         for step in steps:
-            failed = False
+            failed, done = False, []
             for operation, failure in zip(step, self.kernel.apply(step)):
                 if failure is None:
-                    self.task.log(f"leading back: {command(operation, self.task.netns)}")
+                    done.append(command(operation, self.task.netns))
                     continue
                 failed = True
                 if not isinstance(failure, Conflict):
                     given_up.setdefault(operation.entry, failure)
+            self._log(done, "leading back: ")
             if failed:
                 return True
         return bool(steps)
+
+    def _log(self, commands: Sequence[str], prefix: str = "") -> None:
+        for line in log_lines(commands):
+            self.task.log(prefix + line)
+
+
+def log_lines(commands: Sequence[str]) -> Iterator[str]:
+    """Command lines as lines for the system log: one each, or when there are many several to a line.
+
+    journald drops what one service logs beyond 10,000 lines in 30 s (RateLimitBurst in journald.conf(5)), so that a
+    large table would lose the end of its trail.
+    """
+    if len(commands) <= LOG_SINGLY:
+        yield from commands
+        return
+    line = ""
+    for each in commands:
+        if line and len(line) + len("; ") + len(each) > LOG_LINE:
+            yield line
+            line = ""
+        line += f"; {each}" if line else each
+    yield line
 
 
 def wait_for(kernel: Kernel, table: Table, awaited: Sequence[Awaited], task: Task, begin: float) -> tuple[Drained, ...]:

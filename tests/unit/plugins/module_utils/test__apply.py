@@ -9,7 +9,15 @@ from dataclasses import replace
 
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils import _apply
-from ansible_collections.linux.lvs.plugins.module_utils._apply import ATTEMPTS, Task, converge, predict
+from ansible_collections.linux.lvs.plugins.module_utils._apply import (
+    ATTEMPTS,
+    LOG_LINE,
+    LOG_SINGLY,
+    Task,
+    converge,
+    log_lines,
+    predict,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._desired import Desired, with_drained_server, without_service
 from ansible_collections.linux.lvs.plugins.module_utils._errors import (
     Busy,
@@ -550,3 +558,18 @@ def test_memories_of_a_persistence_that_was_turned_off_are_told_without_a_number
     assert (
         "Persistent ones end by their own time-out, for persistence is off now, after the client's" in outcome.failure
     )
+
+
+@pytest.mark.parametrize("count", [0, 1, LOG_SINGLY])
+def test_each_operation_has_a_line_in_the_log(count):
+    commands = [f"ipvsadm -A -t 192.0.2.{number}:80" for number in range(count)]
+    assert list(log_lines(commands)) == commands
+
+
+@pytest.mark.parametrize("length", [40, LOG_LINE - 3, LOG_LINE + 10])
+def test_many_operations_share_lines_that_any_log_takes(length):
+    commands = [f"{number:<{length}}" for number in range(LOG_SINGLY + 1)]
+    lines = list(log_lines(commands))
+    assert "; ".join(lines) == "; ".join(commands)
+    assert max(map(len, lines)) <= max(LOG_LINE, length)
+    assert len(lines) <= 1 + len(commands) * (length + 2) / (LOG_LINE / 2)
