@@ -8,9 +8,13 @@ Private to linux.lvs: may change in any release.
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 import traceback
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, redirect_stdout
 from typing import Any, Callable, Dict, Iterator, Sequence
+from uuid import uuid4
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.errors import UnsupportedError
@@ -33,6 +37,10 @@ SERVICE_IDENTITY: Spec = {
     "fwmark": {"type": "int"},
     "family": {"type": "str", "choices": list(FAMILIES)},
 }
+
+# Results that may hold tens of thousands of values, as plain text and numbers
+_BULK = ("commands", "before", "after", "diff", "gathered", "parsed", "rendered", "services", "stats", "connections")
+_ECHOED = 100  # entries of an argument that the result repeats as "invocation", which -vvv shows
 
 
 class LvsModule(AnsibleModule):  # type: ignore[misc]
@@ -59,7 +67,7 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
             problems = self._read_all()[1]
             if not problems:
                 raise
-            super().fail_json(msg="; ".join(problems))
+            self._end(super().fail_json, {"msg": "; ".join(problems)})
         self._reading = False
         self.request, problems = self._read_all()
         if problems:
@@ -76,7 +84,28 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
         if self._reading and validation is not None:
             unknown = [error.msg for error in validation.errors if isinstance(error, UnsupportedError)]
             msg = "; ".join([_unknown_option(text) for text in unknown] + self._read_all()[1]) or msg
-        super().fail_json(msg=msg, **kwargs)
+        self._end(super().fail_json, {"msg": msg, **kwargs})
+
+    def exit_json(self, **kwargs: Any) -> Any:
+        """Ends with this result."""
+        self._end(super().exit_json, kwargs)
+
+    def _end(self, end: Callable[..., Any], result: dict[str, Any]) -> None:
+        """Ends with a result whose bulk is spared Ansible's search for secrets, of which our options hold none.
+
+        That search takes longer than reading, planning and writing a large table together.
+        """
+        marks = {name: f"linux.lvs {name} {uuid4()}" for name in _BULK if name in result}
+        text = io.StringIO()
+        try:
+            with redirect_stdout(text):
+                end(**{**result, **marks}, invocation={"module_args": _shortened(self.params)})
+        finally:
+            written = text.getvalue()
+            for name, mark in marks.items():
+                written = written.replace(json.dumps(mark), json.dumps(result[name]), 1)
+            sys.stdout.write(written)
+            sys.stdout.flush()
 
     def _read_all(self) -> tuple[Any, list[str]]:
         # what the argument spec finds wrong in a list it replaces by an empty one
@@ -93,6 +122,14 @@ def _without_nulls(options: dict[str, Any]) -> dict[str, Any]:
         name: _without_nulls(value) if isinstance(value, dict) else value
         for name, value in options.items()
         if value is not None
+    }
+
+
+def _shortened(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as the result repeats them: a table of thousands would only make every result, log and event as long."""
+    return {
+        name: f"{len(value)} entries" if isinstance(value, list) and len(value) > _ECHOED else value
+        for name, value in options.items()
     }
 
 

@@ -385,6 +385,19 @@ def test_what_was_applied_goes_to_the_log(tmp_path, netns, module, monkeypatch):
     assert "-s wrr" not in log.read_text().removeprefix(before)
 
 
+def test_a_result_of_any_size_is_whole_and_does_not_repeat_a_long_argument(netns, quick):
+    """The bulk of a result takes a way of its own past Ansible."""
+    services = [{"address": f"192.0.2.{number}", "port": 80, "servers": [{"address": REAL}]} for number in range(101)]
+    result = ok(quick("ipvs_table", services=services, diff=True))
+    assert len(result["commands"]) == 202
+    assert result["after"] == ok(quick("ipvs_table", state="gathered"))["gathered"]
+    assert [each["address"] for each in result["after"]] == [each["address"] for each in services]
+    assert result["diff"]["before"] == ""
+    assert sorted(result["diff"]["after"].splitlines()) == netns.save()
+    assert result["invocation"]["module_args"]["services"] == "101 entries"
+    assert ok(quick("ipvs_table", services=services[:100]))["invocation"]["module_args"]["services"] == services[:100]
+
+
 # What the kernel takes and clients can't live with
 
 

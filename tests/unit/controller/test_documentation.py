@@ -213,6 +213,18 @@ def _described(option):
     return text if isinstance(text, str) else " ".join(text)
 
 
+def _options(spec):
+    for option in spec.values():
+        yield option
+        yield from _options(option.get("options", {}))
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+def test_no_option_is_secret(spec):
+    """Results are written past Ansible's search for secrets (_module)."""
+    assert not any(option.get("no_log") for option in _options(spec))
+
+
 def test_every_module_has_its_spec_here():
     assert [path.stem for path in MODULES] == sorted(SPECS)
 
