@@ -234,7 +234,7 @@ def uml(path, spec, number):
         *own_words(spec, path.name),
     ]
     for nic in range(len(machine["nics"])):
-        words.append(f"vec{nic}:transport=tap,ifname={tap(number, nic)},depth=128,mac={mac(number, nic)}")
+        words.append(f"vec{nic}:transport=tap,ifname={tap(number, nic)},depth=128,gro=1,mac={mac(number, nic)}")
     return ["ip", "netns", "exec", namespace(path.parent), kernel / "bin" / "linux.uml", *words]
 
 

@@ -11,6 +11,9 @@ traffic get|put ADDRESS PORT BYTES [TIMEOUT [TIMES]]
     So many bytes by HTTP, from or to whom, and how many arrived.
 traffic keep-asking ADDRESS PORT FILE
     By HTTP, one after the other, while FILE is there; how often who answered.
+traffic wrap ADDRESS PORT SERVER SOURCE
+    The first packet of a connection, wrapped for a server as a director at SOURCE does it for an IPIP tunnel; which MSS
+    the answer to it tells, or "silence".
 """
 
 import collections
@@ -19,6 +22,7 @@ import http.server
 import pathlib
 import socket
 import socketserver
+import struct
 import sys
 import time
 
@@ -117,6 +121,65 @@ def ask_udp(address, port, path="/", timeout="5"):
         print(client.recv(4096).decode())
 
 
+def wrap(address, port, server, source):
+    with socket.socket(family(address), socket.SOCK_DGRAM) as way:
+        way.connect((address, port))
+        own = way.getsockname()[0]
+    with (
+        socket.socket(family(server), socket.SOCK_RAW, socket.IPPROTO_RAW) as sending,
+        socket.socket(family(address), socket.SOCK_RAW, socket.IPPROTO_TCP) as receiving,
+        socket.socket(family(address), socket.SOCK_STREAM) as holder,
+    ):
+        holder.bind((own, 0))  # nobody else gets this port meanwhile
+        own_port = holder.getsockname()[1]
+        inner = packet(own, address, socket.IPPROTO_TCP, syn(own, own_port, address, port))
+        kind = socket.IPPROTO_IPV6 if ":" in address else socket.IPPROTO_IPIP
+        sending.sendto(packet(source, server, kind, inner), (server, 0))
+        end = time.monotonic() + 3
+        while (left := end - time.monotonic()) > 0:
+            receiving.settimeout(left)
+            try:
+                data, (sender, *_rest) = receiving.recvfrom(4096)
+            except TimeoutError:
+                break
+            segment = data if ":" in address else data[(data[0] & 15) * 4 :]
+            if sender == address and struct.unpack("!HH", segment[:4]) == (port, own_port) and segment[13] == 0x12:
+                print(mss(segment[20 : (segment[12] >> 4) * 4]))
+                return
+    print("silence")
+
+
+def packet(source, destination, protocol, payload):
+    ends = [socket.inet_pton(family(source), address) for address in (source, destination)]
+    if ":" in source:
+        return struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + b"".join(ends) + payload
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 0, 0, 64, protocol, 0) + b"".join(ends)
+    return header[:10] + checksum(header) + header[12:] + payload
+
+
+def syn(source, source_port, destination, port):
+    segment = struct.pack("!HHIIBBHHHBBH", source_port, port, 1, 0, 6 << 4, 0x02, 65535, 0, 0, 2, 4, 1460)
+    ends = b"".join(socket.inet_pton(family(source), address) for address in (source, destination))
+    pseudo = ends + struct.pack("!II", socket.IPPROTO_TCP, len(segment))
+    return segment[:16] + checksum(pseudo + segment) + segment[18:]
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return struct.pack("!H", ~total & 0xFFFF)
+
+
+def mss(options):
+    while options and options[0]:
+        kind, length = (1, 1) if options[0] == 1 else options[:2]
+        if kind == 2:
+            return struct.unpack("!H", options[2:4])[0]
+        options = options[length:]
+    return "none"
+
+
 def main():
     deeds = {
         "serve-http": serve_http,
@@ -126,6 +189,7 @@ def main():
         "get": get,
         "put": put,
         "keep-asking": keep_asking,
+        "wrap": wrap,
     }
     if len(sys.argv) < 4 or sys.argv[1] not in deeds:
         sys.exit(__doc__)
