@@ -248,11 +248,11 @@ class Keeper:
         ip(*words, there=None)
         self.done.append(f"removed: {line}")
 
-    def set(self, path, value):
-        file = Path("/proc/sys") / path
+    def set(self, path, *values):
+        file, value = Path("/proc/sys") / path, " ".join(values)
         if not file.exists():
             return False  # an interface that comes later, if at all
-        if file.read_text().split() != value.split():
+        if file.read_text().split() != list(values):
             file.write_text(value)
             self.done.append(f"set: {path} to {value}")
         return False

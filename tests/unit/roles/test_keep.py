@@ -194,3 +194,11 @@ def test_a_virtual_address_waits_for_its_service_and_no_other_for_it(host, monke
     assert refused == ["vip 192.0.2.1/32 eth0: stays down, because the table of IPVS has no service for it"]
     assert host.calls == ["address add 192.0.2.2/32 dev eth0 preferred_lft 0"]
     assert announced == ["192.0.2.2"]
+
+
+def test_a_sysctl_of_several_numbers_is_set_when_it_is_another(host, tmp_path):
+    path = tmp_path / "sync_threshold"
+    path.write_text("3\t50\n")
+    assert host.keeps(f"sysctl {path} 3 50") == ([], [])
+    assert host.keeps(f"sysctl {path} 3 60") == ([f"set: {path} to 3 60"], [])
+    assert path.read_text() == "3 60"
