@@ -17,6 +17,7 @@ refused none is done, but those of other addresses.
 """
 
 import ctypes
+import fcntl
 import fnmatch
 import json
 import os
@@ -64,7 +65,7 @@ def run(path):
     told = None
     careful = True  # others may have taken the addresses while this machine was off
     while True:
-        done, refused = Keeper(path, careful).apply()
+        done, refused = apply(path, careful)
         if done:
             print(*done, sep="\n", flush=True)
         if refused != told:
@@ -86,7 +87,7 @@ def notify(text):
 
 
 def once(path):
-    done, refused = Keeper(path, careful=True).apply()
+    done, refused = apply(path, careful=True)
     print(*done, sep="\n")
     print(*refused, sep="\n", file=sys.stderr)
     return 1 if refused else 0
@@ -185,6 +186,14 @@ def overriding(own, patterns, root=Path("/")):
                     yield f"{files[file]} sets {key} to {wish} when the host starts, where {wanted} is needed: take it out there"
 
 
+def apply(path, careful):
+    """Keeper.apply, one at a time: a play and the service would each forget what the other one added."""
+    STATE.mkdir(exist_ok=True)
+    with open(STATE / f"{Path(path).name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return Keeper(path, careful).apply()
+
+
 class Keeper:
     """One comparison of a file with the kernel."""
 
@@ -200,25 +209,28 @@ class Keeper:
 
     def apply(self):
         """What was done, and what could not be done, in sentences."""
-        for line in reversed(self.added):
-            if line not in self.lines:
-                self.remove(line)
-        kept = [line for line in self.added if line in self.lines]
+        for line in [line for line in reversed(self.added) if line not in self.lines]:
+            self.remove(line)
+            self.remember([other for other in self.added if other != line])
         if self.careful:
             self.taken = self.find_taken()
         for line in self.lines:
             try:
                 if self.add(*line.split()):
                     self.done.append(f"added: {line}")
-                    kept += [line] if line not in kept else []
+                    self.remember([*self.added, *[line] * (line not in self.added)])
             except OSError as error:
                 self.refused.append(f"{line}: {error}")
                 if not line.startswith("vip "):
                     break  # what comes later relies on it
-        if kept != self.added:
-            STATE.mkdir(exist_ok=True)
-            self.state.write_text("".join(f"{line}\n" for line in kept))
         return self.done, self.refused
+
+    def remember(self, added):
+        """At once, and never half: what is forgotten stays for ever."""
+        self.added = added
+        new = self.state.with_suffix(".new")
+        new.write_text("".join(f"{line}\n" for line in added))
+        new.replace(self.state)
 
     def add(self, *words):
         """Whether something was added just now."""

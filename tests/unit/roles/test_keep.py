@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib.util
 import socket
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -141,7 +143,7 @@ class Host:
     def keeps(self, *lines):
         self.path.write_text("# what there is\n" + "".join(f"{line}\n" for line in lines))
         self.calls.clear()
-        return keep.Keeper(str(self.path), careful=False).apply()
+        return keep.apply(str(self.path), careful=False)
 
 
 @pytest.fixture
@@ -174,6 +176,38 @@ def test_what_goes_comes_back_and_is_still_ours(host):
     assert host.keeps(line) == ([f"added: {line}"], [])
     host.keeps()
     assert host.calls == ["-4 route del default via 192.0.2.1 dev eth0 table 4320"]
+
+
+def test_what_two_add_at_once_is_ours(host, monkeypatch):
+    """The play that adds lines wakes the service, which adds the rest of them."""
+
+    def slow(*words, there=()):
+        time.sleep(0.002)
+        return host.ip(*words, there=there)
+
+    monkeypatch.setattr(keep, "ip", slow)
+    lines = [f"-4 address add 192.0.2.{number}/32 dev lvs0" for number in range(20)]
+    host.path.write_text("\n".join(lines))
+    both = [threading.Thread(target=keep.apply, args=(str(host.path), False)) for _one in range(2)]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join()
+    done, refused = host.keeps()
+    assert (sorted(done), refused) == (sorted(f"removed: {line}" for line in lines), [])
+
+
+def test_what_was_added_before_an_end_in_the_middle_is_ours(host, monkeypatch):
+    def killed(*words, there=()):
+        if "192.0.2.3/32" in words:
+            raise KeyboardInterrupt
+        return host.ip(*words, there=there)
+
+    lines = [f"-4 address add 192.0.2.{number}/32 dev lvs0" for number in range(5)]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(keep, "ip", killed)
+        host.keeps(*lines)
+    assert host.keeps() == ([f"removed: {line}" for line in reversed(lines[:3])], [])
 
 
 def test_lines_after_one_that_is_refused_wait(host):
