@@ -125,11 +125,8 @@ def wrap(address, port, server, source):
     with socket.socket(family(address), socket.SOCK_DGRAM) as way:
         way.connect((address, port))
         own = way.getsockname()[0]
-    with (
-        socket.socket(family(server), socket.SOCK_RAW, socket.IPPROTO_RAW) as sending,
-        socket.socket(family(address), socket.SOCK_RAW, socket.IPPROTO_TCP) as receiving,
-        socket.socket(family(address), socket.SOCK_STREAM) as holder,
-    ):
+    sending, receiving = raw(server, socket.IPPROTO_RAW), raw(address, socket.IPPROTO_TCP)
+    with sending, receiving, socket.socket(family(address), socket.SOCK_STREAM) as holder:
         holder.bind((own, 0))  # nobody else gets this port meanwhile
         own_port = holder.getsockname()[1]
         inner = packet(own, address, socket.IPPROTO_TCP, syn(own, own_port, address, port))
@@ -147,6 +144,10 @@ def wrap(address, port, server, source):
                 print(mss(segment[20 : (segment[12] >> 4) * 4]))
                 return
     print("silence")
+
+
+def raw(address, protocol):
+    return socket.socket(family(address), socket.SOCK_RAW, protocol)
 
 
 def packet(source, destination, protocol, payload):

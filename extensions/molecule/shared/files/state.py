@@ -3,7 +3,7 @@
 """state save|compare NAME: what a machine's network, IPVS table, units and files are like, remembered or compared with what was.
 
 Of files only those count that no package brought. What is new in the kernel after a comparison counts when it can carry
-packets: modules that stay loaded bring sysctls and idle devices.
+packets: modules that stay loaded bring sysctls and idle devices. Packages stay installed, with their units as they came.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 MEMORY = Path("/var/tmp/lab-state")
+DEFAULT_TIMEOUTS = ["Timeout (tcp tcpfin udp): 900 120 300"]  # of a machine without ipvsadm
 TREES = ("/etc", "/usr/local", "/var/lib", "/srv", "/root", "/run/systemd/network", "/run/NetworkManager/conf.d")
 PASSING = re.compile(
     "/var/lib/(apt|dpkg|systemd|NetworkManager|private|dbus)/"
@@ -59,10 +60,10 @@ def state():
         "nftables": said("nft", "list", "ruleset"),
         "sysctls": sysctls(up),
         "table": said("ipvsadm", "-Ln", "--thresholds") and [*said("ipvsadm", "-Sn"), *thresholds()],
-        "timeouts": said("ipvsadm", "-L", "--timeout"),
+        "timeouts": said("ipvsadm", "-L", "--timeout") or DEFAULT_TIMEOUTS,
         "daemons": sorted(said("ipvsadm", "-L", "--daemon")),
-        "units": sorted(
-            line.split()[0] + " " + line.split()[1]
+        "units": dict(
+            line.split()[:2]
             for line in said("systemctl", "list-unit-files", "--no-legend")
             if line.split()[1] != "transient"
         ),
@@ -77,7 +78,9 @@ def steady(line):
 
 
 def thresholds():
-    return [re.sub(r"\s+\d+\s+\d+\s*$", "", line) for line in said("ipvsadm", "-Ln", "--thresholds") if "->" in line]
+    return [
+        re.sub(r"\s+\d+\s+\d+\s*$", "", line) for line in said("ipvsadm", "-Ln", "--thresholds")[3:] if "->" in line
+    ]
 
 
 def sysctls(up):
@@ -116,7 +119,7 @@ def differences(before, after):
         now = after[what]
         if isinstance(was, dict):
             for key in sorted(was.keys() | now.keys()):
-                if was.get(key) != now.get(key) and (key in was or what != "sysctls"):
+                if was.get(key) != now.get(key) and (key in was or what == "files"):
                     yield f"{what}: {key}: was {was.get(key, 'not there')}, is {now.get(key, 'not there')}"
         else:
             yield from (f"{what}: lost: {line}" for line in was if line not in now)
