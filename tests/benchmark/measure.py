@@ -41,8 +41,7 @@ import time
 marks = [time.perf_counter()]
 import ansible.module_utils.basic
 marks.append(time.perf_counter())
-from pyroute2.netlink import genlmsg
-from pyroute2.netlink.generic import GenericNetlinkSocket
+from ansible_collections.linux.lvs.plugins.module_utils import _pyroute2
 marks.append(time.perf_counter())
 from ansible_collections.linux.lvs.plugins.module_utils import _host, _module, _netlink
 marks.append(time.perf_counter())
