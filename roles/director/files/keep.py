@@ -41,6 +41,7 @@ BROADCAST = b"\xff" * 6
 SOLICITATION, ADVERTISEMENT = 135, 136  # RFC 4861
 THERE = ("File exists", "already assigned")
 PR_SET_PDEATHSIG = 1
+IFF_UP = 1
 
 
 def main():
@@ -242,6 +243,8 @@ class Keeper:
             return self.add_vip(*words[1:])
         if words[0] == "fou" and receives(words[2:]):
             return False
+        if words[-1] == "up":
+            return not is_up(words[2]) and ip(*words)
         if "set" in words:
             ip(*words)
             return False
@@ -255,6 +258,8 @@ class Keeper:
             words = ["address", "del", words[1], "dev", words[2]]
         elif words[:2] == ["link", "add"]:
             words = ["link", "del", words[2]]
+        elif words[-1] == "up":
+            words = [*words[:-1], "down"]
         else:
             words = ["del" if word == "add" else word for word in words if word not in ("nodad", "gue")]
         ip(*words, there=None)
@@ -303,6 +308,13 @@ def addresses():
         for link in links
         if link
     }
+
+
+def is_up(device):
+    try:
+        return bool(int(Path("/sys/class/net", device, "flags").read_text(), 16) & IFF_UP)
+    except FileNotFoundError:
+        return False
 
 
 def receives(wanted):

@@ -127,6 +127,7 @@ class Host:
         monkeypatch.setattr(keep, "STATE", tmp_path / "run")
         monkeypatch.setattr(keep, "ip", self.ip)
         monkeypatch.setattr(keep, "addresses", dict)
+        monkeypatch.setattr(keep, "is_up", lambda device: f"link set {device} up" in self.there)
         self.path = tmp_path / "lines"
 
     def ip(self, *words, there=()):
@@ -136,7 +137,7 @@ class Host:
             raise OSError("Cannot find device")
         if line in self.there:
             return False
-        if "add" in words:
+        if "add" in words or "up" in words:
             self.there.add(line)
         return True
 
@@ -167,6 +168,14 @@ def test_what_was_there_before_stays(host):
     assert host.keeps(line) == ([], [])
     assert host.keeps() == ([], [])
     assert host.calls == []
+
+
+def test_a_device_that_was_there_is_left_as_it_was(host):
+    host.there.add("link set eth0 up")
+    lines = ["link set eth0 up", "link set tunl0 up", "link set lvs0 addrgenmode none"]
+    assert host.keeps(*lines) == (["added: link set tunl0 up"], [])
+    assert host.keeps() == (["removed: link set tunl0 up"], [])
+    assert host.calls == ["link set tunl0 down"]
 
 
 def test_what_goes_comes_back_and_is_still_ours(host):
@@ -216,7 +225,7 @@ def test_lines_after_one_that_is_refused_wait(host):
     done, refused = host.keeps(*lines)
     assert (done, refused) == ([f"added: {lines[0]}"], ["link set eth9 up: Cannot find device"])
     host.refusing = None
-    assert host.keeps(*lines) == ([f"added: {lines[2]}"], [])
+    assert host.keeps(*lines) == ([f"added: {line}" for line in lines[1:]], [])
 
 
 def test_a_virtual_address_waits_for_its_service_and_no_other_for_it(host, monkeypatch):
