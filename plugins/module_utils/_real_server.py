@@ -86,7 +86,7 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
     if problems:
         raise InvalidInput(problems)
     sysctls = [line.split()[1] for line in lines if line.startswith("sysctl ")]
-    return {"lines": lines, "sysctls": [name for name in sysctls if name in looked["sysctls"]]}
+    return {"lines": lines, "sysctls": [name for name in sysctls if looked["sysctls"].get(name) is not None]}
 
 
 def _addresses(options: Reader, name: str) -> list[str]:
@@ -133,6 +133,8 @@ def _asked_sysctls(needs: Mapping[str, Any]) -> dict[str, str | None]:
     asked: dict[str, str | None] = {f"net/ipv4/conf/*/{name}": None for name in _ARP_SYSCTLS}
     for interface in needs["interfaces"] or ["default"]:
         asked.update({f"net/ipv4/conf/{interface}/{name}": value for name, value in _ARP_SYSCTLS.items()})
+    if needs["forwarding"] == "tunnel" and not needs["directors"]:
+        asked.update({f"net/ipv4/conf/{device}/rp_filter": None for device in _FALLBACK.values()})
     return {**asked, "net/ipv4/ip_forward": None, "net/ipv6/conf/all/forwarding": None}
 
 
@@ -161,9 +163,14 @@ def _answers_arp(link: Mapping[str, Any]) -> bool:
 
 def _direct(vips: Sequence[str]) -> Iterator[str]:
     yield f"link add {DEVICE}0 type dummy"
-    yield f"link set {DEVICE}0 addrgenmode none"
+    yield _without_link_local(f"{DEVICE}0")
     yield f"link set {DEVICE}0 up"
     yield from _vips(vips, f"{DEVICE}0")
+
+
+def _without_link_local(device: str) -> str:
+    """IN6_ADDR_GEN_MODE_NONE. ``ip link set`` would say so too, and tell everybody who listens each time."""
+    return f"sysctl net/ipv6/conf/{device}/addr_gen_mode 1"
 
 
 def _vips(vips: Sequence[str], device: str) -> Iterator[str]:
@@ -201,7 +208,7 @@ def _tunnels(needs: Mapping[str, Any]) -> Iterator[str]:
                 device = f"{DEVICE}{number}"
                 number += 1
                 yield f"link add {device} type {device_type} remote {director}"
-                yield f"link set {device} addrgenmode none"
+                yield _without_link_local(device)
             if IPV4 in carried:
                 yield f"sysctl net/ipv4/conf/{device}/rp_filter 2"
             yield f"link set {device} up"

@@ -16,6 +16,7 @@ and comments. What a line added goes when the line does. What was there already 
 refused none is done, but those of other addresses.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import fnmatch
@@ -32,6 +33,7 @@ from pathlib import Path
 
 STATE = Path("/run/linux-lvs")
 PAUSE = 0.2  # s, for what comes together
+PATIENCE = 60  # s, for another run of this program
 RETRY = 5  # s, until what could not be done is tried again
 ASKED = 3  # times
 WAIT = 0.4  # s, for each answer
@@ -65,11 +67,12 @@ def run(path):
     )
     told = None
     careful = True  # others may have taken the addresses while this machine was off
+    version = Path(__file__).read_bytes()
     while True:
         done, refused = apply(path, careful)
         if done:
             print(*done, sep="\n", flush=True)
-        if refused != told:
+        if refused and refused != told:
             print(*refused, sep="\n", file=sys.stderr, flush=True)
         told, careful = refused, bool(refused)
         notify("READY=1")
@@ -77,6 +80,9 @@ def run(path):
             time.sleep(PAUSE)
             if not os.read(monitor.stdout.fileno(), 1 << 20):
                 raise OSError("ip monitor ended")
+        if Path(__file__).read_bytes() != version:  # a later release of this program, which nobody restarts
+            monitor.terminate()
+            os.execv(sys.executable, [sys.executable, *sys.argv])
 
 
 def notify(text):
@@ -188,11 +194,43 @@ def overriding(own, patterns, root=Path("/")):
 
 
 def apply(path, careful):
-    """Keeper.apply, one at a time: a play and the service would each forget what the other one added."""
-    STATE.mkdir(exist_ok=True)
-    with open(STATE / f"{Path(path).name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Keeper.apply, one at a time and whole: what was added and not written down would stay for ever."""
+    with alone(Path(path).name), undisturbed():
         return Keeper(path, careful).apply()
+
+
+@contextlib.contextmanager
+def alone(name):
+    """A play and the service would each forget what the other one added."""
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(STATE / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    end = time.monotonic() + PATIENCE
+    try:
+        while not locked(lock):
+            if time.monotonic() > end:
+                raise OSError(f"another run of this program for {name} has not ended for {PATIENCE} seconds")
+            time.sleep(PAUSE)
+        yield
+    finally:
+        os.close(lock)
+
+
+def locked(file):
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def undisturbed():
+    """What asks this process to end waits."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class Keeper:
@@ -227,7 +265,7 @@ class Keeper:
         return self.done, self.refused
 
     def remember(self, added):
-        """At once, and never half: what is forgotten stays for ever."""
+        """At once, and never half."""
         self.added = added
         new = self.state.with_suffix(".new")
         new.write_text("".join(f"{line}\n" for line in added))
@@ -245,9 +283,6 @@ class Keeper:
             return False
         if words[-1] == "up":
             return not is_up(words[2]) and ip(*words)
-        if "set" in words:
-            ip(*words)
-            return False
         return ip(*words, there=THERE)
 
     def remove(self, line):
@@ -270,7 +305,7 @@ class Keeper:
         if not file.exists():
             return False  # an interface that comes later, if at all
         if file.read_text().split() != list(values):
-            file.write_text(value)
+            file.write_text(f"{value}\n")  # nothing at all would not be written
             self.done.append(f"set: {path} to {value}")
         return False
 

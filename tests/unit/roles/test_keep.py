@@ -8,7 +8,11 @@ What it does to a kernel is tested on whole machines, by molecule.
 from __future__ import annotations
 
 import importlib.util
+import os
+import signal
 import socket
+import stat
+import sys
 import threading
 import time
 from pathlib import Path
@@ -172,7 +176,7 @@ def test_what_was_there_before_stays(host):
 
 def test_a_device_that_was_there_is_left_as_it_was(host):
     host.there.add("link set eth0 up")
-    lines = ["link set eth0 up", "link set tunl0 up", "link set lvs0 addrgenmode none"]
+    lines = ["link set eth0 up", "link set tunl0 up"]
     assert host.keeps(*lines) == (["added: link set tunl0 up"], [])
     assert host.keeps() == (["removed: link set tunl0 up"], [])
     assert host.calls == ["link set tunl0 down"]
@@ -206,17 +210,34 @@ def test_what_two_add_at_once_is_ours(host, monkeypatch):
     assert (sorted(done), refused) == (sorted(f"removed: {line}" for line in lines), [])
 
 
-def test_what_was_added_before_an_end_in_the_middle_is_ours(host, monkeypatch):
-    def killed(*words, there=()):
-        if "192.0.2.3/32" in words:
-            raise KeyboardInterrupt
-        return host.ip(*words, there=there)
+def test_who_asks_it_to_end_waits_until_all_is_written_down(host, monkeypatch):
+    def asked(*words, there=()):
+        done = host.ip(*words, there=there)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return done
 
     lines = [f"-4 address add 192.0.2.{number}/32 dev lvs0" for number in range(5)]
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(keep, "ip", killed)
-        host.keeps(*lines)
-    assert host.keeps() == ([f"removed: {line}" for line in reversed(lines[:3])], [])
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+    try:
+        with monkeypatch.context() as patch, pytest.raises(SystemExit):
+            patch.setattr(keep, "ip", asked)
+            host.keeps(*lines)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert host.keeps() == ([f"removed: {line}" for line in reversed(lines)], [])
+
+
+def test_nobody_else_can_hold_it_up(host):
+    host.keeps("-4 address add 192.0.2.1/32 dev lvs0")
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (keep.STATE, keep.STATE / "lines.lock")}
+    assert modes == {"run": 0o700, "lines.lock": 0o600}
+
+
+def test_another_run_that_does_not_end_is_told(host, monkeypatch):
+    monkeypatch.setattr(keep, "PATIENCE", 0.1)
+    with keep.alone("lines"), pytest.raises(OSError, match="another run of this program for lines has not ended"):
+        host.keeps("-4 address add 192.0.2.1/32 dev lvs0")
+    assert host.calls == []
 
 
 def test_lines_after_one_that_is_refused_wait(host):
@@ -244,4 +265,6 @@ def test_a_sysctl_of_several_numbers_is_set_when_it_is_another(host, tmp_path):
     path.write_text("3\t50\n")
     assert host.keeps(f"sysctl {path} 3 50") == ([], [])
     assert host.keeps(f"sysctl {path} 3 60") == ([f"set: {path} to 3 60"], [])
-    assert path.read_text() == "3 60"
+    assert path.read_text() == "3 60\n"
+    assert host.keeps(f"sysctl {path} ") == ([f"set: {path} to "], [])
+    assert path.read_text() == "\n"

@@ -41,7 +41,7 @@ def test_direct_suppresses_arp_before_the_address_is_there():
     assert lines(vips=["192.0.2.1", "2001:DB8::1"]) == [
         *ARP,
         "link add lvs0 type dummy",
-        "link set lvs0 addrgenmode none",
+        "sysctl net/ipv6/conf/lvs0/addr_gen_mode 1",
         "link set lvs0 up",
         "-4 address add 192.0.2.1/32 dev lvs0",
         "-6 address add 2001:db8::1/128 dev lvs0 nodad",
@@ -50,7 +50,7 @@ def test_direct_suppresses_arp_before_the_address_is_there():
 
 def test_chosen_interfaces():
     found = lines(vips=["192.0.2.1"], interfaces=["eth0"])
-    assert [line for line in found if line.startswith("sysctl")] == ARP
+    assert [line for line in found if line.startswith("sysctl net/ipv4")] == ARP
 
 
 def test_without_addresses_there_is_nothing():
@@ -63,16 +63,26 @@ def test_sysctls_that_the_host_has_are_named():
     ]
 
 
+def test_a_device_of_the_kernel_s_own_is_loose_only_as_long_as_it_is_used():
+    needs = real_server_needs({"forwarding": "tunnel", "vips": ["192.0.2.1"]})
+    name = "net/ipv4/conf/tunl0/rp_filter"
+    assert needs["sysctls"][name] is None
+    for value, remembered in (("0", True), (None, False)):
+        found = real_server_lines(needs, {**LOOKED, "sysctls": {name: value}})
+        assert f"sysctl {name} 2" in found["lines"]
+        assert (name in found["sysctls"]) is remembered
+
+
 def test_tunnels_of_ipip_take_packets_of_their_directors_only():
     found = lines(forwarding="tunnel", vips=["192.0.2.1"], directors=["203.0.113.8", "203.0.113.9"])
     assert found[len(ARP) :] == [
         "link add lvs0 type ipip remote 203.0.113.8",
-        "link set lvs0 addrgenmode none",
+        "sysctl net/ipv6/conf/lvs0/addr_gen_mode 1",
         "sysctl net/ipv4/conf/lvs0/rp_filter 2",
         "link set lvs0 up",
         "-4 address add 192.0.2.1/32 dev lvs0",
         "link add lvs1 type ipip remote 203.0.113.9",
-        "link set lvs1 addrgenmode none",
+        "sysctl net/ipv6/conf/lvs1/addr_gen_mode 1",
         "sysctl net/ipv4/conf/lvs1/rp_filter 2",
         "link set lvs1 up",
         "-4 address add 192.0.2.1/32 dev lvs1",
