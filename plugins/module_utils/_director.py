@@ -47,7 +47,6 @@ class Needs:
     forwarding: list[str] = field(default_factory=list)  # families
     modules: list[str] = field(default_factory=list)
     sysctls: dict[str, str] = field(default_factory=dict)
-    sysctl_defaults: dict[str, str] = field(default_factory=dict)  # what the kernel begins with
 
     def to_options(self) -> dict[str, Any]:
         """As a filter returns it."""
@@ -72,7 +71,6 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
         if needs.sysctls.get("conntrack", "1") != "1":
             options.problem("sysctls.conntrack", f"masquerading needs it on; leave it out, or {prefix}masquerade")
         needs.sysctls["conntrack"] = "1"
-    needs.sysctl_defaults = {name: str(SYSCTLS[name].default) for name in needs.sysctls if name in SYSCTLS}
     needs.vips, needs.vips_derived = _vips(options, table, needs.marks), not options.given("vips")
     needs.forwarding = _forwarding(options, table)
     needs.modules = _modules(options, table)

@@ -98,7 +98,6 @@ def test_marks_are_split_by_family():
 def test_masquerading_turns_conntrack_on():
     found = needs(masquerade=["192.0.2.1"])
     assert (found["masquerade"], found["sysctls"]) == ([{"address": "192.0.2.1", "family": "ipv4"}], {"conntrack": "1"})
-    assert found["sysctl_defaults"] == {"conntrack": "0"}
 
 
 def test_daemons_and_timeouts_are_lines_of_ipvsadm():
