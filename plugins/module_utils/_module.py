@@ -40,7 +40,7 @@ SERVICE_IDENTITY: Spec = {
 
 # Results that may hold tens of thousands of values, as plain text and numbers
 _BULK = ("commands", "before", "after", "diff", "gathered", "parsed", "rendered", "services", "stats", "connections")
-_ECHOED = 100  # entries of an argument that the result repeats as "invocation", which -vvv shows
+_ECHOED = 100  # services and servers of an argument that the result repeats as "invocation", which -vvv shows
 
 
 class LvsModule(AnsibleModule):  # type: ignore[misc]
@@ -128,9 +128,15 @@ def _without_nulls(options: dict[str, Any]) -> dict[str, Any]:
 def _shortened(options: dict[str, Any]) -> dict[str, Any]:
     """Options as the result repeats them: a table of thousands would only make every result, log and event as long."""
     return {
-        name: f"{len(value)} entries" if isinstance(value, list) and len(value) > _ECHOED else value
+        name: f"a list of {len(value)}" if isinstance(value, list) and _entries(value) > _ECHOED else value
         for name, value in options.items()
     }
+
+
+def _entries(values: list[Any]) -> int:
+    """Of a list and of the lists in its dictionaries, as servers are in services."""
+    inner = (part for value in values if isinstance(value, dict) for part in value.values() if isinstance(part, list))
+    return len(values) + sum(map(len, inner))
 
 
 def _unknown_option(message: str) -> str:

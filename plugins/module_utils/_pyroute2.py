@@ -7,7 +7,8 @@ Private to linux.lvs: may change in any release.
 
 ``import pyroute2.netlink.generic`` first runs ``pyroute2/__init__.py``, which imports all of the package: of what a task
 with one small change takes on a director, that was the larger part. So the package's place is held by an empty module
-while its generic netlink part is imported. Whoever imports pyroute2 afterwards gets the package as it is.
+while its generic netlink part is imported. Who imports pyroute2 afterwards in the same process gets all of it, except that
+parts which are here already are no attributes of the package; ``from pyroute2.netlink import …`` finds them.
 """
 
 from __future__ import annotations
