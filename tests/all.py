@@ -24,8 +24,8 @@ LANES = {
 }
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),
-    "default": (6000, 40, 35),
-    "long": (6000, 110, 100),
+    "default": (6000, 75, 65),
+    "long": (6000, 180, 170),
 }
 LONG = {
     "HYPOTHESIS_PROFILE": "long",
