@@ -114,8 +114,8 @@ def _owned(needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclud
     exclusions = read_exclude(Reader({"exclude": exclude}, "director_", problems))
     found = []
     for owner in owners:
-        if not (owner["enabled"] or owner["running"]):
-            continue
+        if not (owner["enabled"] or owner["running"]) or owner["program"] == "ipvsadm":
+            continue  # ipvsadm's boot is switched off by the role
         key = read_service_key(Reader(owner["service"], "", []), odd=True)
         where = f"{owner['path']}:{owner['line']}: {owner['program']} declares {key}"
         if owner["service"] in needs["services"]:

@@ -202,7 +202,8 @@ def run_table() -> None:
         if request.state == "rendered":
             module.exit_json(changed=False, rendered=render(declared(request.spec.entries or ())).splitlines())
         if request.state == "parsed":
-            module.exit_json(changed=False, parsed=table_to_options(_parsed(request.running_config)))
+            table = without_excluded(_parsed(request.running_config), request.spec.exclude)
+            module.exit_json(changed=False, parsed=table_to_options(table))
     with at_work(module) as kernel:
         table = without_excluded(kernel.table(), request.spec.exclude)
         for warning in undeclarable(table):

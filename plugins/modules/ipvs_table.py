@@ -144,7 +144,7 @@ options:
     default: none
   exclude:
     description:
-      - Services that no state touches, nor their servers. O(state=gathered) leaves them out.
+      - Services that no state touches, nor their servers. O(state=gathered) and O(state=parsed) leave them out.
       - Listing an excluded service is an error that names both.
     type: list
     elements: dict

@@ -342,6 +342,12 @@ class TestDriftReport:
         assert "lvs2.rules: line 1: --tcp-service: 'www' is not an IPv4 or IPv6 address" in played.text
         assert played.changed == {}
 
+    def test_what_is_excluded_is_no_difference_wherever_it_is(self, site, boot):
+        site.namespaces["lvs1"].ipvsadm("-A", "-f", "8")
+        rules = boot(lvs1=[*TABLE, "-A -f 8 -s wlc"], lvs2=[*TABLE, "-A -f 8 -s rr"])
+        options = {"drift_report_exclude": "[{fwmark: 8}]", "drift_report_fail": "true"}
+        assert site.play("drift_report", **rules, **options).text.count("Nothing differs") == 2
+
     def test_everything_that_differs_is_told_and_nothing_is_changed(self, site, oldest_ansible, boot):
         site.ansible = oldest_ansible
         site.namespaces["lvs2"].ipvsadm("-e", "-t", "192.168.0.1:80", "-r", f"{RIPS[0]}:80", "-m", "-w", "0")

@@ -242,6 +242,13 @@ def test_parsed_is_what_ipvsadm_saved(netns, twin, quick):
     assert services == ok(quick("ipvs_table", state="gathered"))["gathered"]
 
 
+def test_parsed_leaves_out_what_is_excluded(quick):
+    text = "-A -t 192.0.2.1:80 -s rr\n-A -t 192.0.2.2:80 -s rr\n"
+    exclude = [{"network": "192.0.2.1/32"}]
+    (left,) = ok(quick("ipvs_table", state="parsed", running_config=text, exclude=exclude))["parsed"]
+    assert left["address"] == "192.0.2.2"
+
+
 def test_parsed_takes_thresholds_and_rendered_gives_them_back(quick):
     parsed = ok(quick("ipvs_table", state="parsed", running_config=NOW))["parsed"]
     rendered = ok(quick("ipvs_table", state="rendered", services=parsed))["rendered"]

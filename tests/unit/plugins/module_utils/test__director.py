@@ -241,6 +241,7 @@ def test_a_service_has_one_owner():
     (sentence,) = refusals(needs(), owners=[owner(same), owner(other)])
     assert sentence.startswith("/etc/k:3: keepalived declares tcp 192.0.2.1:80 too")
     assert refusals(needs(), owners=[owner(same, enabled=False)]) == []
+    assert refusals(needs(), owners=[owner(same, program="ipvsadm")]) == []  # the role switches its boot off
     assert refusals(needs(), owners=[owner(same, enabled=False, running=True)]) != []
 
 
