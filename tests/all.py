@@ -20,7 +20,7 @@ PYTHONS = ["unit-3.8", "unit-3.9", "unit-3.11", "unit-3.13"]
 LANES = {
     "fast": [["lint ruff-check ruff-format mypy", "unit"], ["kernel -m fast"]],
     "default": [["lint", *PYTHONS], ["unit", "demo", "lab", "kernel", "machines"]],
-    "long": [["lint", *PYTHONS, "stock"], ["unit", "demo", "lab", "kernel", "machines nat direct tunnel pair stock"]],
+    "long": [["lint", *PYTHONS, "stock"], ["unit", "demo", "lab", "kernel", "machines tunnel nat direct pair stock"]],
 }
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),

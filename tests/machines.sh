@@ -2,40 +2,55 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Runs molecule's scenarios, all or those named, and says of each whether it passed; the output is shown of those that failed.
+# Runs molecule's scenarios, all or those named, two at a time, and says of each whether it passed; the output is shown of those that failed.
 # Usage: tests/machines.sh [SCENARIO...]
-# molecule keeps its things in the home directory, so it gets one that goes afterwards. The machines end when this program does.
+# molecule keeps its things in the home directory, so each gets one that goes afterwards. The machines end when this program does.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-home=$(mktemp -d)
+homes=$(mktemp -d)
 failed=()
-molecule=
+declare -A scenarios=() begins=() # by process
 
 stop() {
-    [ -z "$molecule" ] || kill -TERM -- "-$molecule" 2>/dev/null || true
-    rm -rf "$home"
+    local process
+    for process in "${!scenarios[@]}"; do kill -TERM -- "-$process" 2>/dev/null || true; done
+    rm -rf "$homes"
 }
 trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-export LAB_OWNER=$$ HOME=$home NO_COLOR=1
-cd "$root"
-[ $# -gt 0 ] || set -- nat direct tunnel pair
-for scenario; do
-    begin=$SECONDS verdict=ok
-    setsid timeout 3000 molecule test --scenario-name "$scenario" >"$home/log" 2>&1 </dev/null &
-    molecule=$!
-    wait "$molecule" || verdict=failed
+start() {
+    mkdir "$homes/$1"
+    HOME=$homes/$1 setsid timeout 3000 molecule test --scenario-name "$1" >"$homes/$1.log" 2>&1 </dev/null &
+    scenarios[$!]=$1 begins[$!]=$SECONDS
+}
+
+tell() {
+    local process=$1 verdict=$2 scenario=${scenarios[$1]}
+    unset "scenarios[$process]"
     # molecule passes what it left out
-    ! grep -q "Missing playbook" "$home/log" || verdict=failed
-    molecule=
-    printf '%-20s %-6s %3d s\n' "$scenario" "$verdict" $((SECONDS - begin))
+    ! grep -q "Missing playbook" "$homes/$scenario.log" || verdict=failed
+    printf '%-20s %-6s %3d s\n' "$scenario" "$verdict" $((SECONDS - begins[$process]))
     if [ "$verdict" = failed ]; then
         failed+=("$scenario")
-        sed 's/^/    /' "$home/log"
+        sed 's/^/    /' "$homes/$scenario.log"
     fi
+}
+
+export LAB_OWNER=$$ NO_COLOR=1
+cd "$root"
+[ $# -gt 0 ] || set -- tunnel nat direct pair
+while [ $# -gt 0 ] || [ ${#scenarios[@]} -gt 0 ]; do
+    if [ $# -gt 0 ] && [ ${#scenarios[@]} -lt 2 ]; then
+        start "$1"
+        shift
+        continue
+    fi
+    verdict=ok
+    wait -n -p process || verdict=failed
+    tell "$process" "$verdict"
 done
 
 [ ${#failed[@]} -eq 0 ] || {
