@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -28,7 +27,6 @@ link set lvs0 up
 def keeper(netns, tmp_path):
     """It runs, with a state of its own, and has made what it is to make."""
     program, lines = tmp_path / "keep.py", tmp_path / "lines"
-    shutil.copy(PROGRAM, program)
     program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(tmp_path / "state"))))
     lines.write_text(LINES)
     netns.run("ip", "link", "set", "lo", "up")
