@@ -184,6 +184,7 @@ class Machine:
         self.emulated = spec["machines"][self.name].get("kernel") == "debian"
         self.command = (emulated if self.emulated else uml)(self.path, spec, number)
         self.process = None
+        self.ssh = None
         self.starts = []
 
     def file(self, kind):
@@ -195,11 +196,24 @@ class Machine:
             return
         if self.process is None or self.process.poll() is not None:
             self.start()
-        elif not self.file("ready").exists() and answers(self.path.parent, self.address):
+        elif not self.file("ready").exists() and self.answers():
             self.file("ready").touch()
+
+    def answers(self):
+        """Whether one can log in. A connection is waited for: on a slow machine each new one would make it slower."""
+        self.ssh = self.ssh or connected(self.path.parent, self.address)
+        if self.ssh is None or not select.select([self.ssh], [], [], 0)[0]:
+            return False
+        with contextlib.suppress(OSError), self.ssh as ssh:
+            self.ssh = None
+            return ssh.recv(3) == b"SSH"
+        return False
 
     def start(self):
         self.file("ready").unlink(missing_ok=True)
+        if self.ssh:
+            self.ssh.close()
+            self.ssh = None
         self.starts = [*self.starts[-2:], time.monotonic()]
         if len(self.starts) == 3 and self.starts[-1] - self.starts[0] < 2:
             raise LabError(f"{self.name} does not start")
@@ -272,15 +286,18 @@ def own_words(spec, name):
         yield f"lab.nic={segment},{prefix4}{number}/24,{prefix6}{number}/64{gateways}"
 
 
-def answers(directory, address):
+def connected(directory, address):
+    """A connection to the port for SSH; None while there is nobody."""
     with in_network(directory):
         ssh = socket.socket()
     ssh.settimeout(0.2)
-    with contextlib.suppress(OSError), ssh:
+    try:
         ssh.bind((CLIENT, 0))
         ssh.connect((address, 22))
-        return ssh.recv(3) == b"SSH"
-    return False
+    except OSError:
+        ssh.close()
+        return None
+    return ssh
 
 
 @contextlib.contextmanager
