@@ -23,6 +23,7 @@ import fnmatch
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -130,6 +131,7 @@ def look(text):
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
         "ssh": int((os.environ.get("SSH_CONNECTION", "").split() or [asked.get("ssh", 22)])[-1]),
         "ipvsadm": enabled("ipvsadm.service"),
+        "packages": "apt" if shutil.which("apt-get") else "auto",
     }
     print(json.dumps(answer))
     return 0

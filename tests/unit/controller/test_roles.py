@@ -41,13 +41,18 @@ def test_what_is_read_is_documented(role):
 def test_variables_in_readmes_are_taken(path):
     """Roles are played on whole machines, by molecule, with variables of these forms."""
     blocks = re.findall(r"^```yaml\n(.*?)^```", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    roles = [role for text in blocks if "roles:" in text for play in yaml.safe_load(text) for role in play["roles"]]
-    assert roles
-    for role in roles:
-        name = role["role"].rpartition(".")[2]
-        assert set(role["vars"]) <= set(spec(name))
-        variables = {key[len(name) + 1 :]: value for key, value in role["vars"].items()}
-        assert READERS[name]({key: value for key, value in variables.items() if key in ROLES[name]})
+    plays = [play for text in blocks if "roles:" in text for play in yaml.safe_load(text)]
+    assert plays
+    for play in plays:
+        names = [role["role"].rpartition(".")[2] for role in play["roles"]]
+        given = {
+            **play.get("vars", {}),
+            **{name: each for role in play["roles"] for name, each in role.get("vars", {}).items()},
+        }
+        assert set(given) <= {variable for name in names for variable in spec(name)}
+        for name in names:
+            variables = {key[len(name) + 1 :]: value for key, value in given.items() if key.startswith(f"{name}_")}
+            assert READERS[name]({key: value for key, value in variables.items() if key in ROLES[name]})
 
 
 @pytest.mark.parametrize("role", ROLES)
