@@ -5,8 +5,8 @@
 
 Private to linux.lvs: may change in any release.
 
-pyroute2 finds the family and carries the small requests. Dumps and changes of the table, which may be ten thousand
-messages, go through a plain socket and the codec of ``_wire``; pyroute2's own IPVS classes are not used.
+pyroute2's message classes write and read what is small: version, daemons, time-outs. Dumps and changes of the table, which
+may be ten thousand messages, go through the codec of ``_wire``; pyroute2's own IPVS classes are not used.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
-import socket
 import sys
-from contextlib import suppress
-from typing import Any, Callable, Collection, Iterator, List, Mapping, Sequence, Tuple, TypeVar
+from typing import Any, Callable, Collection, Iterator, Mapping, Sequence, TypeVar
 
 from . import _host, _pyroute2
 from ._address import IPV4, IPV6, family_of, pack, unpack
 from ._errors import Conflict, LvsError, Refused, Unsettled, Unsupported
+from ._genetlink import Attributes, Link, decoded, encoded, open_link
 from ._model import (
     DEFAULT_MULTICAST_GROUP,
     DEFAULT_MULTICAST_PORT,
@@ -41,27 +40,18 @@ from ._model import (
     Timeouts,
 )
 from ._plan import Operation, listed
-from ._pyroute2 import GenericNetlinkSocket, NetlinkError, genlmsg, nla
+from ._pyroute2 import genlmsg, nla
 from ._wire import (
     COMMANDS,
-    GENL_VERSION,
-    NLM_F_ACK,
-    NLM_F_DUMP,
-    NLM_F_REQUEST,
-    NLMSG_DONE,
-    NLMSG_ERROR,
     ROLE,
     Found,
-    Message,
     name_of,
     number_of,
     operation_command,
     pack_daemon_role,
-    pack_message,
     pack_operation,
     pack_service_key,
     unpack_connections,
-    unpack_messages,
     unpack_nest,
     unpack_server,
     unpack_server_key,
@@ -76,11 +66,6 @@ GENL_NAME = "IPVS"
 _GROUPS = {IPV4: "IPVS_DAEMON_ATTR_MCAST_GROUP", IPV6: "IPVS_DAEMON_ATTR_MCAST_GROUP6"}
 _TIMEOUTS = {name: f"IPVS_CMD_ATTR_TIMEOUT_{name.upper()}" for name in TIMEOUTS}
 
-_NETLINK_GENERIC = 16  # include/uapi/linux/netlink.h
-_SOL_NETLINK, _NETLINK_CAP_ACK = 270, 10
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33  # include/uapi/asm-generic/socket.h
-_BUFFER = 1 << 20
-_CHUNK = 1 << 16  # the kernel fills up to half of it at a time (netlink_dump in af_netlink.c)
 _BATCH = 64  # answers to all of them have to fit into the socket's buffer
 _READ_ATTEMPTS = 10
 _TORN = f"another process keeps changing the IPVS table: {_READ_ATTEMPTS} times it changed while it was read"
@@ -127,7 +112,6 @@ class settingsmsg(genlmsg):  # type: ignore[misc]
     daemon = daemon_attributes
 
 
-Attributes = List[Tuple[str, Any]]
 _Value = TypeVar("_Value")
 
 
@@ -160,90 +144,6 @@ def unpack_daemon(get: Callable[[str], Any]) -> SyncDaemon:
         multicast_port=get("IPVS_DAEMON_ATTR_MCAST_PORT") or DEFAULT_MULTICAST_PORT,
         multicast_ttl=get("IPVS_DAEMON_ATTR_MCAST_TTL") or DEFAULT_MULTICAST_TTL,
     )
-
-
-class Link:
-    """A plain netlink socket for what may be many messages. Raises OSError for what the kernel answers."""
-
-    def __init__(self, family: int) -> None:
-        self._family = family
-        self._sequence = 0
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, _NETLINK_GENERIC)
-        self._socket.bind((0, 0))
-        # errors come without a copy of the request, so that those of a whole batch fit into the buffer
-        self._socket.setsockopt(_SOL_NETLINK, _NETLINK_CAP_ACK, 1)
-        for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
-            with suppress(OSError):  # whoever may not do that may not use IPVS either, and is told so by its answer
-                self._socket.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-
-    def close(self) -> None:
-        """Closes the socket."""
-        self._socket.close()
-
-    def get(self, command: str, payload: bytes) -> bytes:
-        """The payload of the only message of the answer."""
-        sequence = self._send([(command, payload)], NLM_F_REQUEST)
-        for message in self._receive():
-            if message.sequence == sequence:
-                if message.kind == NLMSG_ERROR:
-                    raise OSError(message.error, os.strerror(message.error))
-                return message.payload
-        raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
-
-    def dump(self, command: str, payload: bytes) -> tuple[list[bytes], int]:
-        """The payloads of the messages of the answer, and in how many chunks they came.
-
-        What comes in one chunk was read at one moment. What others change between two chunks makes entries that did
-        not change vanish, or come twice.
-        """
-        sequence = self._send([(command, payload)], NLM_F_REQUEST | NLM_F_DUMP)
-        payloads: list[bytes] = []
-        chunks = 0
-        while True:
-            had = len(payloads)
-            for message in self._receive():
-                if message.sequence != sequence:
-                    continue
-                if message.kind in (NLMSG_ERROR, NLMSG_DONE):
-                    if message.error:
-                        raise OSError(message.error, os.strerror(message.error))
-                    return payloads, chunks + (len(payloads) > had)
-                payloads.append(message.payload)
-            chunks += len(payloads) > had
-
-    def change(self, requests: Sequence[tuple[str, bytes]]) -> dict[int, int]:
-        """Sends all of them at once; the error numbers of those that failed, by index. The others were done."""
-        failures: dict[int, int] = {}
-        # only the last one is acknowledged: the kernel answers in order, and errors always
-        first = self._send(requests, NLM_F_REQUEST, on_last=NLM_F_ACK)
-        last = first + len(requests) - 1
-        while True:
-            try:
-                answers = self._receive(socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                # netlink's work is done when sending returns: an answer that is not there then will not come
-                return failures
-            for message in answers:
-                if message.kind != NLMSG_ERROR or not first <= message.sequence <= last:
-                    continue
-                if message.error:
-                    failures[message.sequence - first] = message.error
-                if message.sequence == last:
-                    return failures
-
-    def _send(self, requests: Sequence[tuple[str, bytes]], flags: int, on_last: int = 0) -> int:
-        """Sends all of them at once; the sequence number of the first, from which the others count on."""
-        first, end = self._sequence + 1, len(requests) - 1
-        self._sequence += len(requests)
-        messages = (
-            pack_message(self._family, command, payload, flags | (on_last if index == end else 0), first + index)
-            for index, (command, payload) in enumerate(requests)
-        )
-        self._socket.send(b"".join(messages))
-        return first
-
-    def _receive(self, flags: int = 0) -> Iterator[Message]:
-        return unpack_messages(self._socket.recv(_CHUNK, flags))
 
 
 class Kernel:
@@ -320,11 +220,12 @@ class Kernel:
         """IPVS's version and the size of its connection table; None when the kernel has no IPVS loaded."""
         if not _host.ipvs_loaded():
             return None
-        with _open(ipvsinfo) as connection:
-            (message,) = _request(connection, ipvsinfo, "GET_INFO", [], NLM_F_REQUEST)
-            code = message.get_attr("IPVS_INFO_ATTR_VERSION")
-            size = message.get_attr("IPVS_INFO_ATTR_CONN_TAB_SIZE")
-        return {"ipvs": f"{code >> 16 & 0xFF}.{code >> 8 & 0xFF}.{code & 0xFF}", "connection_table_size": size}
+        info = decoded(ipvsinfo, self._asked("GET_INFO", "can't read IPVS's version"))
+        code = info.get_attr("IPVS_INFO_ATTR_VERSION")
+        return {
+            "ipvs": f"{code >> 16 & 0xFF}.{code >> 8 & 0xFF}.{code & 0xFF}",
+            "connection_table_size": info.get_attr("IPVS_INFO_ATTR_CONN_TAB_SIZE"),
+        }
 
     def apply(self, step: Sequence[Operation]) -> list[LvsError | None]:
         """Carries out operations that do not rely on each other; what became of each of them, None when it was done.
@@ -404,8 +305,7 @@ class Kernel:
 
     def _link(self) -> Link:
         if self._opened is None:
-            with _open(genlmsg) as connection:
-                self._opened = Link(connection.prid)
+            self._opened = _open()
         return self._opened
 
     # Daemons, time-outs and counters
@@ -414,7 +314,12 @@ class Kernel:
         """The running sync daemons by role; nothing, without asking, when the kernel has no IPVS loaded."""
         if not _host.ipvs_loaded():
             return {}
-        messages = _setting("GET_DAEMON", [], NLM_F_REQUEST | NLM_F_DUMP, "can't read the sync daemons")
+        try:
+            payloads = self._link().dump("GET_DAEMON", b"")[0]
+        except OSError as error:
+            _told("GET_DAEMON", error.errno or 0, "can't read the sync daemons")
+            raise
+        messages = (decoded(settingsmsg, payload) for payload in payloads)
         daemons = (unpack_daemon(message.get_attr("IPVS_CMD_ATTR_DAEMON").get_attr) for message in messages)
         return {daemon.key: daemon for daemon in daemons}
 
@@ -422,13 +327,13 @@ class Kernel:
         """Starts a sync daemon. Raises Conflict when one of the role runs, Refused when the kernel does not take it."""
         what = f"start the {daemon.role} daemon on {daemon.interface}"
         attributes = [("IPVS_CMD_ATTR_DAEMON", {"attrs": pack_daemon(daemon)})]
-        _setting("NEW_DAEMON", attributes, NLM_F_REQUEST | NLM_F_ACK, what)
+        self._changed("NEW_DAEMON", encoded(settingsmsg, attributes), what)
 
     def stop_daemon(self, role: str) -> None:
         """Stops a sync daemon. Raises Conflict when none of the role runs.
 
         When its thread has not run yet, the kernel stops it but has EINTR for it (kthread_stop), to which netlink gives
-        no answer at all (netlink_rcv_skb): pyroute2 would wait for one forever.
+        no answer at all (netlink_rcv_skb): one must not wait for it.
         """
         self._changed("DEL_DAEMON", pack_daemon_role(role), f"stop the {role} daemon")
 
@@ -436,17 +341,24 @@ class Kernel:
         """The time-outs; those that it would begin with, without asking, when the kernel has no IPVS loaded."""
         if not _host.ipvs_loaded():
             return KERNEL_TIMEOUTS
-        (message,) = _setting("GET_CONFIG", [], NLM_F_REQUEST, "can't read the time-outs")
+        message = decoded(settingsmsg, self._asked("GET_CONFIG", "can't read the time-outs"))
         return Timeouts(**{name: message.get_attr(attribute) for name, attribute in _TIMEOUTS.items()})
 
     def set_timeouts(self, change: Timeouts) -> None:
         """Sets those time-outs that are not None. Raises Refused."""
         attributes = [(_TIMEOUTS[name], value) for name, value in change.to_options().items()]
-        _setting("SET_CONFIG", attributes, NLM_F_REQUEST | NLM_F_ACK, "set the time-outs")
+        self._changed("SET_CONFIG", encoded(settingsmsg, attributes), "set the time-outs")
 
     def zero(self, key: ServiceKey | None) -> None:
         """Zeroes the counters of a service and its servers, or all. Raises Conflict when the service does not exist."""
         self._changed("ZERO", pack_service_key(key) if key else b"", f"zero the counters of {key or 'everything'}")
+
+    def _asked(self, command: str, what: str) -> bytes:
+        try:
+            return self._link().get(command, b"")
+        except OSError as error:
+            _told(command, error.errno or 0, what)
+            raise
 
     def _changed(self, command: str, payload: bytes, what: str) -> None:
         _told(command, self._link().change([(command, payload)]).get(0, 0), what)
@@ -463,17 +375,7 @@ def _consistent(read: Callable[[], tuple[_Value, Any]], again: Callable[[], Any]
 
 def load() -> None:
     """Has the kernel load IPVS. Raises Unsupported."""
-    _open(genlmsg).close()
-
-
-def _setting(command: str, attributes: Attributes, flags: int, what: str) -> tuple[Any, ...]:
-    """Answers to a command about daemons, time-outs or counters; ``what`` is what it does, for messages."""
-    with _open(settingsmsg) as connection:
-        try:
-            return _request(connection, settingsmsg, command, attributes, flags)
-        except NetlinkError as error:
-            _told(command, error.code, what)
-            raise
+    _open().close()
 
 
 def _told(command: str, number: int, what: str) -> None:
@@ -494,37 +396,18 @@ def _unreadable(error: OSError) -> LvsError:
     return Refused(f"can't read the table: {_reason(error.errno or 0)}")
 
 
-def _open(message_class: Any) -> Any:
+def _open() -> Link:
     if _pyroute2.ERROR:
         raise Unsupported(_no_pyroute2(_pyroute2.ERROR))
-    connection = None
     try:
-        connection = GenericNetlinkSocket()
-        connection.bind(GENL_NAME, message_class)
-    except (NetlinkError, OSError) as error:
-        if connection is not None:
-            connection.close()
-        number = getattr(error, "code", None) or getattr(error, "errno", None) or 0
-        if number == errno.ENOENT:
+        return open_link(GENL_NAME, COMMANDS)
+    except OSError as error:
+        if error.errno == errno.ENOENT:
             raise Unsupported(
                 f"this kernel ({os.uname().release}) has no IPVS: the module ip_vs is not loaded and could not be"
                 " loaded (modprobe ip_vs; for a container, on its host)"
             ) from None
-        raise Unsupported(f"can't reach IPVS over netlink: {_reason(number)}") from None
-    return connection
-
-
-def _request(connection: Any, message_class: Any, command: str, attributes: Attributes, flags: int) -> tuple[Any, ...]:
-    message = message_class()
-    message["cmd"] = COMMANDS.index(command)
-    message["version"] = GENL_VERSION
-    message["attrs"] = attributes
-    try:
-        return tuple(connection.nlm_request(message, msg_type=connection.prid, msg_flags=flags))
-    except NetlinkError as error:
-        if error.code == errno.EPERM:
-            raise Unsupported(_not_permitted()) from None
-        raise
+        raise Unsupported(f"can't reach IPVS over netlink: {_reason(error.errno or 0)}") from None
 
 
 def _not_permitted() -> str:

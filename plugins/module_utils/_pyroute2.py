@@ -5,10 +5,10 @@
 
 Private to linux.lvs: may change in any release.
 
-``import pyroute2.netlink.generic`` first runs ``pyroute2/__init__.py``, which imports all of the package: of what a task
-with one small change takes on a director, that was the larger part. So the package's place is held by an empty module
-while its generic netlink part is imported. Who imports pyroute2 afterwards in the same process gets all of it, except that
-parts which are here already are no attributes of the package; ``from pyroute2.netlink import …`` finds them.
+``import pyroute2.netlink`` first runs ``pyroute2/__init__.py``, which imports all of the package: of what a task with one
+small change takes on a director, that was the larger part. So the package's place is held by an empty module while the
+part is imported. Who imports pyroute2 afterwards in the same process gets all of it, except that parts which are here
+already are no attributes of the package; ``from pyroute2.netlink import …`` finds them.
 """
 
 from __future__ import annotations
@@ -22,17 +22,14 @@ from typing import Any
 PACKAGE = "pyroute2"
 
 ERROR: str | None = None  # the traceback of why there is none
+ctrlmsg: Any = object
 genlmsg: Any = object
 nla: Any = object
-NetlinkError: Any = OSError
-GenericNetlinkSocket: Any = None
 
 
 def _import() -> None:
-    global genlmsg, nla, NetlinkError, GenericNetlinkSocket
-    from pyroute2.netlink import genlmsg, nla
-    from pyroute2.netlink.exceptions import NetlinkError
-    from pyroute2.netlink.generic import GenericNetlinkSocket
+    global ctrlmsg, genlmsg, nla
+    from pyroute2.netlink import ctrlmsg, genlmsg, nla
 
 
 def _import_alone() -> bool:

@@ -210,10 +210,15 @@ def pack_daemon_role(role: str) -> bytes:
     return _attribute(_CMD["DAEMON"], _attribute(_DAEMON_STATE, _U32.pack(number_of(ROLE, role))))
 
 
-def pack_message(family: int, command: str, payload: bytes, flags: int, sequence: int) -> bytes:
+def pack_message(family: int, command: int, payload: bytes, flags: int, sequence: int) -> bytes:
     """A whole request. ``family`` is the number that the kernel gave to the generic netlink family."""
     length = _MESSAGE.size + len(payload)
-    return _MESSAGE.pack(length, family, flags, sequence, 0, COMMANDS.index(command), GENL_VERSION, 0) + payload
+    return _MESSAGE.pack(length, family, flags, sequence, 0, command, GENL_VERSION, 0) + payload
+
+
+def payload_of(message: bytes) -> bytes:
+    """What a whole message has after its headers."""
+    return message[_MESSAGE.size :]
 
 
 class Message(NamedTuple):

@@ -16,7 +16,12 @@ import time
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command
 from ansible_collections.linux.lvs.plugins.module_utils._plan import make_steps
 from ansible_collections.linux.lvs.plugins.module_utils._table import with_table
-from ansible_collections.linux.lvs.plugins.module_utils._wire import operation_command, pack_message, pack_operation
+from ansible_collections.linux.lvs.plugins.module_utils._wire import (
+    COMMANDS,
+    operation_command,
+    pack_message,
+    pack_operation,
+)
 from ansible_collections.linux.lvs.tests.benchmark.options import SERVERS, SERVICES, options_of, row, spec_of
 
 TIMES = 7
@@ -35,7 +40,7 @@ def parts(options):
     mark()
     plan = [operation for step in make_steps({}, table) for operation in step]
     mark()
-    messages = [pack_message(26, operation_command(each), pack_operation(each), 5, 1) for each in plan]
+    messages = [pack_message(26, COMMANDS.index(operation_command(each)), pack_operation(each), 5, 1) for each in plan]
     mark()
     lines = [command(operation) for operation in plan]
     mark()

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import operator
 import os
 import resource
 import socket
@@ -16,8 +17,9 @@ from pathlib import Path
 
 from ansible_collections.linux.lvs.plugins.module_utils import _host, _netlink, _wire
 from ansible_collections.linux.lvs.plugins.module_utils._apply import Task, converge
+from ansible_collections.linux.lvs.plugins.module_utils._genetlink import Link
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
-from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel, Link
+from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
 from ansible_collections.linux.lvs.plugins.module_utils._options import DrainSpec
 from ansible_collections.linux.lvs.plugins.module_utils._plan import make_steps
 from ansible_collections.linux.lvs.plugins.module_utils._table import declared, with_table
@@ -25,6 +27,7 @@ from ansible_collections.linux.lvs.tests.benchmark.options import SERVERS, SERVI
 from ansible_collections.linux.lvs.tests.lab.fixtures import Namespace, command
 
 TIMES = 3
+ROUNDS = 10  # of plays, which differ by less than one of them does from time to time
 GROWTH = (500, 1000, 2000, 4000)
 LOOPED = 100  # tasks of `command: ipvsadm`
 HUGE = 100_000
@@ -72,8 +75,8 @@ class Bare:
     """What a Python socket takes for messages that are packed already, one at a time: the limit for a program in Python."""
 
     def __init__(self):
-        with _netlink._open(_netlink.genlmsg) as connection:
-            self.family = connection.prid
+        with contextlib.closing(_netlink._open()) as link:
+            self.family = link.family
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
         self._socket.bind((0, 0))
 
@@ -89,10 +92,13 @@ class Bare:
                 pass
 
 
+number = _wire.COMMANDS.index
+
+
 def packed(family, steps):
     flags = _wire.NLM_F_REQUEST | _wire.NLM_F_ACK
     return [
-        _wire.pack_message(family, _wire.operation_command(each), _wire.pack_operation(each), flags, 1)
+        _wire.pack_message(family, number(_wire.operation_command(each)), _wire.pack_operation(each), flags, 1)
         for step in steps
         for each in step
     ]
@@ -122,7 +128,8 @@ def inside(netns, options, theirs):
         user = after.ru_utime - before.ru_utime
         row("one reading: system calls on the socket, user CPU time", f"{len(calls)}, {user:.2f} s")
         dumps = [
-            _wire.pack_message(bare.family, "GET_DEST", _wire.pack_service_key(key), 0x301, 1) for key in kernel.table()
+            _wire.pack_message(bare.family, number("GET_DEST"), _wire.pack_service_key(key), 0x301, 1)
+            for key in kernel.table()
         ]
         row("reading through a bare socket, nothing decoded", f"{seconds(lambda: bare.dump(dumps)):.2f} s")
 
@@ -146,7 +153,7 @@ def counted_calls():
 
 
 def plays(netns, options, theirs_restore, theirs_save, directory):
-    """Whole plays, less the same play with a module that takes the same argument and does nothing."""
+    """Whole plays, less the same play with a module that takes the same argument and does nothing, run beside them."""
     Path(directory, "library").mkdir()
     Path(directory, "library", "nothing.py").write_text(NOTHING)
     Path(directory, "table.json").write_text(json.dumps({"services": options}))
@@ -156,21 +163,26 @@ def plays(netns, options, theirs_restore, theirs_save, directory):
         path.write_text(PLAY.format(module=module, netns=netns.name, state=state))
         return command("ansible-playbook", path, timeout=1800).stdout
 
-    nothing = seconds(lambda: play("nothing"))
-    row("whole play: a module that takes the table and does nothing", f"{nothing:.2f} s")
-    fresh = seconds(lambda: play("linux.lvs.ipvs_table"), lambda: netns.ipvsadm("-C"))
-    row("whole play: `ipvs_table`, fresh table", f"{fresh:.2f} s")
-    assert len(netns.save()) == SERVICES * (SERVERS + 1)
-    against("fresh table, against `ipvsadm -R`", fresh - nothing, theirs_restore, "0.6")
-    idle = seconds(lambda: play("linux.lvs.ipvs_table"))
-    row("whole play: `ipvs_table`, nothing to do", f"{idle:.2f} s")
-    against("nothing to do, against `ipvsadm -Sn`", idle - nothing, theirs_save, "2.5")
-    text = "".join(
+    weights = "".join(
         f"-e -t {each['address']}:80 -r {each['servers'][0]['address']}:80 -m -w 9 -x 1000\n" for each in options[:100]
     )
-    some = seconds(lambda: play("linux.lvs.ipvs_table"), lambda: netns.restore(text))
-    against("100 weights of 10,000 changed, against nothing to do", some - nothing, idle - nothing, "1.2")
-    return fresh
+    kinds = {
+        "a module that takes the table and does nothing": ("nothing", lambda: None),
+        "`ipvs_table`, fresh table": ("linux.lvs.ipvs_table", lambda: netns.ipvsadm("-C")),
+        "`ipvs_table`, nothing to do": ("linux.lvs.ipvs_table", lambda: None),
+        "`ipvs_table`, 100 weights": ("linux.lvs.ipvs_table", lambda: netns.restore(weights)),
+    }
+    rounds = [[seconds(lambda: play(module), before, 1) for module, before in kinds.values()] for _round in range(ROUNDS)]
+    assert len(netns.save()) == SERVICES * (SERVERS + 1)
+    columns = list(zip(*rounds[1:]))  # the first round fills caches
+    for name, column in zip(kinds, columns):
+        row(f"whole play: {name}", f"{statistics.median(column):.2f} s ({min(column):.2f} to {max(column):.2f})")
+    nothing, *ours = columns
+    fresh, idle, some = (statistics.median(map(operator.sub, column, nothing)) for column in ours)
+    against("fresh table, against `ipvsadm -R`", fresh, theirs_restore, "0.6")
+    against("nothing to do, against `ipvsadm -Sn`", idle, theirs_save, "2.5")
+    against("100 weights of 10,000 changed, against nothing to do", some, idle, "1.2")
+    return statistics.median(ours[0])
 
 
 def looped(netns, fresh, directory):

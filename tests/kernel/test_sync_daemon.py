@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.linux.lvs.plugins.module_utils import _host, _netlink
+from ansible_collections.linux.lvs.plugins.module_utils import _genetlink, _host
 from ansible_collections.linux.lvs.plugins.module_utils._errors import Refused
 from ansible_collections.linux.lvs.plugins.module_utils._model import SyncDaemon
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
@@ -480,7 +480,7 @@ class Counted(socket.socket):
 @pytest.mark.usefixtures("before_all_others")
 def test_daemon_is_stopped_before_it_ever_ran(netns, monkeypatch):
     """Then the kernel stops it and answers nothing, for which one must not wait."""
-    monkeypatch.setattr(_netlink.socket, "socket", Counted)
+    monkeypatch.setattr(_genetlink.socket, "socket", Counted)
     with _host.network_namespace(netns.name), closing(Kernel()) as kernel:
         for role in ROLES * 20:
             kernel.start_daemon(SyncDaemon(role, "sync0", 1))

@@ -9,7 +9,8 @@ import itertools
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils import _netlink
 from ansible_collections.linux.lvs.plugins.module_utils._errors import Refused
-from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel, Link
+from ansible_collections.linux.lvs.plugins.module_utils._genetlink import Link
+from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
 from helpers import carry_out, failed, ok, seen, singly
 
 HTTP = {"address": "192.0.2.1", "port": 80}

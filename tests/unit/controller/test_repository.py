@@ -47,6 +47,7 @@ ORDER = (
     "_owners",
     "_links",
     "_pyroute2",
+    "_genetlink",
     "_netlink",
     "_apply",
     "_apply_settings",
