@@ -22,7 +22,7 @@ requirements:
   - Linux with IPVS, as module C(ip_vs) or built into the kernel (the module is loaded by the kernel itself when it is
     first needed)
   - CAP_NET_ADMIN in the initial user namespace; usually C(become=true)
-  - pyroute2 >= 0.5.14, but not 0.6.x
+  - pyroute2 >= 0.5.14
 notes:
   - >-
     The Python library pyroute2 is needed on the managed host. Its distribution's own package will do:

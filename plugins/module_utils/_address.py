@@ -12,6 +12,7 @@ used: it writes IPv4-mapped addresses in another way from Python 3.13 on, and ta
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from typing import Any
 
 IPV4 = "ipv4"
@@ -27,6 +28,7 @@ def family_of(address: str) -> str:
     return IPV6 if ":" in address else IPV4
 
 
+@lru_cache(maxsize=1 << 14)  # of each address in a table it is asked several times: valid, sorted, sent
 def pack(address: str) -> bytes:
     """An address in normal form as 4 or 16 bytes in network order."""
     return socket.inet_pton(_AF[family_of(address)], address)
@@ -58,14 +60,17 @@ def parse_address(value: Any) -> str:
 
 def is_multicast(address: str) -> bool:
     """Whether an address names a group of hosts."""
-    data = pack(address)
+    return _names_group(pack(address))
+
+
+def _names_group(data: bytes) -> bool:
     return 224 <= data[0] <= 239 if len(data) == 4 else data[0] == 0xFF
 
 
 def is_host(address: str) -> bool:
     """False for what can never be a real server: unspecified, multicast and limited broadcast addresses."""
     data = pack(address)
-    return any(data) and not is_multicast(address) and data != b"\xff\xff\xff\xff"
+    return any(data) and not _names_group(data) and data != b"\xff\xff\xff\xff"
 
 
 def host_netmask(family: str) -> str:

@@ -86,20 +86,26 @@ def merge_server(
     spec: ServerSpec, service: ServiceKey, current: Server | None, path: str = "", reset: bool = False
 ) -> Server:
     """The server with what was given, everything else kept or reset as in merge_service, which also raises alike."""
-    base = Server(key=spec.key(service)) if reset or current is None else current
-    values: dict[str, Any] = dict(spec.given)
-    tunnel = values.setdefault("forwarding", base.forwarding) == "tunnel"
-    values.setdefault("tunnel_type", (base.tunnel_type or "ipip") if tunnel else None)
+    base = _NEW_SERVER if reset or current is None else vars(current)
+    given = spec.given
+    # of dictionaries, as there may be ten thousand of them: replace() takes twice as long
+    values: dict[str, Any] = {**base, **given, "key": spec.key(service)}
+    tunnel = values["forwarding"] == "tunnel"
+    if "tunnel_type" not in given:
+        values["tunnel_type"] = (base["tunnel_type"] or "ipip") if tunnel else None
     kind = values["tunnel_type"] if tunnel else None
-    values.setdefault("tunnel_port", base.tunnel_port if kind == "gue" else None)
-    values.setdefault("tunnel_checksum", _kept_checksum(kind, base.tunnel_checksum))
-    merged = Server(**{**vars(base), **values})  # what replace() does in twice the time
+    if "tunnel_port" not in given and kind != "gue":
+        values["tunnel_port"] = None
+    if "tunnel_checksum" not in given:
+        values["tunnel_checksum"] = _kept_checksum(kind, base["tunnel_checksum"])
+    merged = Server(**values)
     if merged == current:
         return current
     _refuse(_beyond(spec.given, current, _THRESHOLDS) + server_problems(service, merged), path)
     return merged
 
 
+_NEW_SERVER = {name: value for name, value in vars(Server(key=ServerKey("", 0))).items() if name != "key"}
 _THRESHOLDS = {"upper_threshold": MAX_INT, "lower_threshold": MAX_INT}
 
 

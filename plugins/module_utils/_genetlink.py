@@ -138,7 +138,9 @@ class Link:
         first, end = self._sequence + 1, len(requests) - 1
         self._sequence += len(requests)
         messages = (
-            pack_message(self.family, self._commands[command], payload, flags | (on_last if index == end else 0), first + index)
+            pack_message(
+                self.family, self._commands[command], payload, flags | (on_last if index == end else 0), first + index
+            )
             for index, (command, payload) in enumerate(requests)
         )
         self._socket.send(b"".join(messages))

@@ -426,8 +426,7 @@ def _no_pyroute2(trace: str) -> str:
     return (
         f"the Python library pyroute2 {what} for {sys.executable} (Python {version}) on this host; install it with"
         " apt install python3-pyroute2 (Debian, Ubuntu), dnf install python3-pyroute2 (Fedora; EPEL elsewhere) or"
-        f" {sys.executable} -m pip install pyroute2; any version from 0.5.14 on but 0.6.x serves,"
-        " below 0.9 on Python 3.8"
+        f" {sys.executable} -m pip install pyroute2; any version from 0.5.14 on serves, below 0.9 on Python 3.8"
     )
 
 

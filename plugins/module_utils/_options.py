@@ -139,9 +139,9 @@ class Reader:
     def choice(self, name: str, choices: Sequence[str], odd: bool = False) -> Any:
         """One of the choices; with ``odd`` also a name of what only the kernel can hold (see _model)."""
         value = self._options.get(name)
-        if odd and isinstance(value, str) and _ODD.fullmatch(value):
-            return str(value)
-        return None if value is None else self.read(name, lambda value: parse_choice(value, choices))
+        if value is None or (isinstance(value, str) and (value in choices or (odd and _ODD.fullmatch(value)))):
+            return value and str(value)
+        return self.read(name, lambda value: parse_choice(value, choices))
 
     def choices(self, name: str, choices: Sequence[str]) -> Any:
         """Any of the choices, as a list or as text with commas."""

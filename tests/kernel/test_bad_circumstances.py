@@ -305,7 +305,7 @@ def pyroute2_message(what):
     return (
         f"the Python library pyroute2 {what} for {sys.executable} (Python {sys.version.split()[0]}) on this host;"
         " install it with apt install python3-pyroute2 (Debian, Ubuntu), dnf install python3-pyroute2 (Fedora; EPEL"
-        f" elsewhere) or {sys.executable} -m pip install pyroute2; any version from 0.5.14 on but 0.6.x serves,"
+        f" elsewhere) or {sys.executable} -m pip install pyroute2; any version from 0.5.14 on serves,"
         " below 0.9 on Python 3.8"
     )
 

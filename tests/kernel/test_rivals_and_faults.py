@@ -15,8 +15,8 @@ from ansible_collections.linux.lvs.plugins.module_utils import _host, _netlink
 from ansible_collections.linux.lvs.plugins.module_utils._apply import Task, converge
 from ansible_collections.linux.lvs.plugins.module_utils._desired import Desired
 from ansible_collections.linux.lvs.plugins.module_utils._errors import Refused, Unsettled
-from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse
 from ansible_collections.linux.lvs.plugins.module_utils._genetlink import Link
+from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
 from ansible_collections.linux.lvs.plugins.module_utils._options import DrainSpec
 from helpers import Beside, carry_out, eventually, failed, ok, seen, singly
