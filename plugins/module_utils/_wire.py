@@ -55,13 +55,22 @@ SVC_F_SCHED = {1: 0x0008, 2: 0x0010, 3: 0x0020}
 # HASHED and whatever the kernel may add stays the kernel's: the mask covers only what the model knows.
 SVC_F_MASK = SVC_F_PERSISTENT | SVC_F_ONEPACKET | sum(SVC_F_SCHED.values())
 
+
+class Names(Dict[int, str]):
+    """Names by the kernel's numbers; and the other way round."""
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        super().__init__(names)
+        self.numbers = {name: number for number, name in names.items()}
+
+
 CONN_F_FWD_MASK = 0x0007
-FORWARDING = {0: "nat", 1: "local", 2: "tunnel", 3: "direct", 4: "bypass"}
-TUNNEL_TYPE = {0: "ipip", 1: "gue", 2: "gre"}
-TUNNEL_FLAGS = {0: "none", 1: "csum", 2: "remcsum"}
-PROTOCOL = {6: "tcp", 17: "udp", 132: "sctp"}
-ROLE = {1: "master", 2: "backup"}  # IP_VS_STATE_*
-FAMILY = {2: IPV4, 10: IPV6}  # AF_INET, AF_INET6
+FORWARDING = Names({0: "nat", 1: "local", 2: "tunnel", 3: "direct", 4: "bypass"})
+TUNNEL_TYPE = Names({0: "ipip", 1: "gue", 2: "gre"})
+TUNNEL_FLAGS = Names({0: "none", 1: "csum", 2: "remcsum"})
+PROTOCOL = Names({6: "tcp", 17: "udp", 132: "sctp"})
+ROLE = Names({1: "master", 2: "backup"})  # IP_VS_STATE_*
+FAMILY = Names({2: IPV4, 10: IPV6})  # AF_INET, AF_INET6
 
 CMD_ATTRIBUTES = ("UNSPEC", "SERVICE", "DEST", "DAEMON", "TIMEOUT_TCP", "TIMEOUT_TCP_FIN", "TIMEOUT_UDP")
 SVC_ATTRIBUTES = (
@@ -190,10 +199,16 @@ def pack_server(server: Server) -> bytes:
     )
 
 
+_OPERATION_COMMANDS = {
+    (verb, of_service): f"{prefix}_{noun}"
+    for verb, prefix in ((ADD, "NEW"), (UPDATE, "SET"), (REMOVE, "DEL"))
+    for of_service, noun in ((True, "SERVICE"), (False, "DEST"))
+}
+
+
 def operation_command(operation: Operation) -> str:
     """The command, one of COMMANDS, that carries an operation out."""
-    verb = {ADD: "NEW", UPDATE: "SET", REMOVE: "DEL"}[operation.verb]
-    return f"{verb}_{'SERVICE' if operation.server is None else 'DEST'}"
+    return _OPERATION_COMMANDS[operation.verb, operation.server is None]
 
 
 def pack_operation(operation: Operation) -> bytes:
@@ -249,8 +264,8 @@ def unpack_messages(data: bytes) -> Iterator[Message]:
 class _Shape(NamedTuple):
     """Which attributes a message has, and where: those of one kind have all the same."""
 
-    struct: Struct
-    heads: tuple[int, ...]  # lengths and types as they stand there, the types after the lengths
+    struct: Struct  # each header (length and type) and payload in turn
+    heads: tuple[bytes, ...]
     numbers: tuple[int, ...]
 
 
@@ -264,35 +279,38 @@ def unpack_attributes(data: bytes) -> Found:
     if shape:
         # a table has ten thousand servers of one shape, and one call is five times faster than a loop
         values = shape.struct.unpack(data)
-        if values[::3] + values[1::3] == shape.heads:
-            return dict(zip(shape.numbers, values[2::3]))
+        if values[::2] == shape.heads:
+            return dict(zip(shape.numbers, values[1::2]))
     return _unpack_attributes_of_any_shape(data)
 
 
 def _unpack_attributes_of_any_shape(data: bytes) -> Found:
     found: Found = {}
     begin, end = 0, len(data)
-    pattern, lengths, kinds = "=", [], []
+    pattern, heads = "=", []
     while begin + 4 <= end:
         length, kind = _ATTRIBUTE.unpack_from(data, begin)
         if length < 4:
             return found
         found[kind & _NLA_TYPE_MASK] = data[begin + 4 : begin + length]
         following = (begin + length + 3) & ~3
-        pattern += f"HH{length - 4}s{max(min(following, end) - begin - length, 0)}x"
-        lengths.append(length)
-        kinds.append(kind)
+        pattern += f"4s{length - 4}s{max(min(following, end) - begin - length, 0)}x"
+        heads.append(data[begin : begin + 4])
         begin = following
-    if len(found) == len(kinds) and Struct(pattern).size == end:
+    if len(found) == len(heads) and Struct(pattern).size == end:
         if len(_SHAPES) >= _MAX_SHAPES:
             _SHAPES.clear()
-        _SHAPES[end] = _Shape(Struct(pattern), (*lengths, *kinds), tuple(found))
+        _SHAPES[end] = _Shape(Struct(pattern), tuple(heads), tuple(found))
     return found
 
 
 def unpack_nest(payload: bytes, name: str) -> Found:
     """The attributes below SERVICE or DEST of a message."""
-    return unpack_attributes(unpack_attributes(payload)[_CMD[name]])
+    wanted = _CMD[name]
+    length, kind = _ATTRIBUTE.unpack_from(payload)
+    if length == len(payload) and kind & _NLA_TYPE_MASK == wanted:  # it is all that there is, as in every dump
+        return unpack_attributes(payload[4:])
+    return unpack_attributes(unpack_attributes(payload)[wanted])
 
 
 def unpack_service_key(found: Found) -> ServiceKey:
@@ -403,9 +421,8 @@ def name_of(names: Mapping[int, str], number: int, noun: str) -> str:
     return names.get(number) or f"{noun}-{number}"
 
 
-def number_of(names: Mapping[int, str], name: str) -> int:
+def number_of(names: Names, name: str) -> int:
     """The kernel's number of a name."""
-    for number, known in names.items():
-        if known == name:
-            return number
-    return int(name.rpartition("-")[2])  # made by name_of from what the kernel had
+    number = names.numbers.get(name)
+    # what is not among them was made by name_of from what the kernel had
+    return int(name.rpartition("-")[2]) if number is None else number
