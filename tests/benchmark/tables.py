@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import operator
 import os
@@ -213,6 +214,7 @@ def converged(netns, options):
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
+        gc.disable()  # as the module does
         begin = time.perf_counter()
         with _host.network_namespace(netns.name), contextlib.closing(Kernel()) as kernel:
             spec = spec_of(options)
