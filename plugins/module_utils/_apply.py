@@ -47,6 +47,7 @@ class Outcome:
     before: Table
     after: Table
     operations: tuple[Operation, ...] = ()
+    commands: tuple[str, ...] = ()  # the operations as command lines
     drains: tuple[Drained, ...] = ()
     warnings: tuple[str, ...] = ()
     failure: str | None = None  # connections that had to end have not; everything else is done
@@ -78,7 +79,8 @@ def predict(task: Task) -> Outcome:
     before = {**found, **desired.assumed}
     middle, awaited = _passed_through(task, before, desired)
     operations = make_plan(before, middle) + make_plan(middle, desired.table)
-    return Outcome(before, desired.table, operations, warnings=_warnings(task, before, desired, awaited))
+    commands = tuple(command(operation, task.netns) for operation in operations)
+    return Outcome(before, desired.table, operations, commands, warnings=_warnings(task, before, desired, awaited))
 
 
 def converge(kernel: Kernel, task: Task) -> Outcome:
@@ -110,6 +112,7 @@ def converge(kernel: Kernel, task: Task) -> Outcome:
         before,
         table,
         tuple(run.journal),
+        tuple(run.commands),
         drains,
         _warnings(task, before, desired, awaited),
         _failure(drains, task) if desired.awaited and task.drain.timeout else None,
@@ -155,6 +158,7 @@ class _Run:
     task: Task
     snapshot: Table = field(default_factory=dict)
     journal: list[Operation] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)  # those of the journal, until something is led back
     removed: Table = field(default_factory=dict)  # by this run, as read last before; the snapshot may be an hour old
     met_rival: bool = False
     _asked: tuple[Table, Desired] | None = None
@@ -196,10 +200,11 @@ class _Run:
             for operation, failure in zip(step, self.kernel.apply(step)):
                 if failure is None or isinstance(failure, Unsettled):  # done, or perhaps
                     self.journal.append(operation)
+                    self.commands.append(command(operation, self.task.netns))
                     if operation.server is None and operation.after is None:
                         self.removed[operation.service] = table[operation.service]
                 if failure is None:
-                    done.append(command(operation, self.task.netns))
+                    done.append(self.commands[-1])
                 else:
                     failures.append(failure)
             self._log(done)

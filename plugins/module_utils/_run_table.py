@@ -18,7 +18,7 @@ from . import _host
 from ._apply import Drained, Outcome, Task, converge, predict
 from ._desired import Desired, with_drained_server, with_server, with_service, without_server, without_service
 from ._errors import InvalidInput, LvsError
-from ._ipvsadm import command, parse, render, unsayable
+from ._ipvsadm import parse, render, unsayable
 from ._model import (
     ALL_FLAG_NAMES,
     CONNECTION_KINDS,
@@ -257,7 +257,7 @@ def _change(module: LvsModule, request: Request) -> None:
         outcome = predict(task) if module.check_mode else converge(kernel, task)
         for warning in _warnings(outcome, module.check_mode):
             module.warn(warning)
-        result = _result(outcome, netns)
+        result = _result(outcome)
         if module._diff:
             result["diff"] = {name: render(touched(outcome.operations, getattr(outcome, name))) for name in _TABLES}
         if outcome.failure:
@@ -265,10 +265,10 @@ def _change(module: LvsModule, request: Request) -> None:
         module.exit_json(**result)
 
 
-def _result(outcome: Outcome, netns: str | None) -> dict[str, Any]:
+def _result(outcome: Outcome) -> dict[str, Any]:
     return {
         "changed": bool(outcome.operations),
-        "commands": [command(operation, netns) for operation in outcome.operations],
+        "commands": list(outcome.commands),
         "drains": [_drain(drained) for drained in outcome.drains],
         **{name: table_to_options(touched(outcome.operations, getattr(outcome, name))) for name in _TABLES},
     }

@@ -472,7 +472,7 @@ def test_returned_drains_are_those_of_the_program(module):
 
 @pytest.mark.parametrize("module", CHANGING)
 def test_returned_keys_are_those_of_the_program(module):
-    assert {*returned(module), "changed"} - READING_STATES == set(_run_table._result(Outcome({}, {}), None))
+    assert {*returned(module), "changed"} - READING_STATES == set(_run_table._result(Outcome({}, {})))
 
 
 def test_states_that_read_return_keys_of_their_names():
