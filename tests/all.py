@@ -15,7 +15,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent
 PYTHONS = ["unit-3.8", "unit-3.9", "unit-3.11", "unit-3.13"]
-# Each lane is run in order, the lanes beside each other, each on a processor. One that has come to its end takes what OPEN still has.
+# Each lane is run in order, the lanes beside each other, each on a processor. One that has ended takes what OPEN still has.
 LANES = {
     "fast": [["lint ruff-check ruff-format mypy", "unit"], ["kernel -m fast"]],
     "default": [["lint", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
