@@ -29,7 +29,7 @@ from ansible_collections.linux.lvs.tests.benchmark.options import SERVERS, SERVI
 from ansible_collections.linux.lvs.tests.lab.fixtures import Namespace, command
 
 TIMES = 3
-ROUNDS = 10  # of plays, which differ by less than one of them does from time to time
+ROUNDS = int(os.environ.get("ROUNDS", "10"))  # of plays, which differ by less than one of them does from time to time
 GROWTH = (500, 1000, 2000, 4000)
 LOOPED = 100  # tasks of `command: ipvsadm`
 HUGE = 100_000
