@@ -22,7 +22,7 @@ from ._wire import (
     NLM_F_ACK,
     NLM_F_DUMP,
     NLM_F_REQUEST,
-    NLMSG_DONE,
+    NLMSG_ENDS,
     NLMSG_ERROR,
     Message,
     pack_message,
@@ -106,7 +106,7 @@ class Link:
             for message in self._receive():
                 if message.sequence != sequence:
                     continue
-                if message.kind in (NLMSG_ERROR, NLMSG_DONE):
+                if message.kind in NLMSG_ENDS:
                     if message.error:
                         raise OSError(message.error, os.strerror(message.error))
                     return payloads, chunks + (len(payloads) > had)

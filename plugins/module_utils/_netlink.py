@@ -53,8 +53,8 @@ from ._wire import (
     pack_service_key,
     unpack_connections,
     unpack_nest,
-    unpack_server,
     unpack_server_key,
+    unpack_server_message,
     unpack_server_status,
     unpack_service,
     unpack_service_counters,
@@ -203,8 +203,7 @@ class Kernel:
             if only:
                 found = self._get_service(only)
                 return {only: unpack_service_counters(found)} if found else {}
-            dump = self._dump("GET_SERVICE", b"", "SERVICE")[0]
-            return {unpack_service_key(found): unpack_service_counters(found) for found in dump}
+            return {unpack_service_key(found): unpack_service_counters(found) for found in self._found_services()}
 
         def read() -> tuple[dict[ServiceKey, ServiceStatus], set[ServiceKey]]:
             services = counters()
@@ -265,27 +264,34 @@ class Kernel:
         return unpack_service(found) if found else None
 
     def _services(self) -> dict[ServiceKey, Service]:
-        services = (unpack_service(found) for found in self._dump("GET_SERVICE", b"", "SERVICE")[0])
+        services = map(unpack_service, self._found_services())
         return {service.key: service for service in services}
 
+    def _found_services(self) -> Iterator[Found]:
+        return (unpack_nest(payload, "SERVICE") for payload in self._dump("GET_SERVICE", b"")[0])
+
     def _servers(self, key: ServiceKey) -> dict[ServerKey, Server]:
-        def unpack(dump: Sequence[Found]) -> dict[ServerKey, Server]:
-            servers = (unpack_server(found, key) for found in dump)
+        def unpack(payloads: Sequence[bytes]) -> dict[ServerKey, Server]:
+            servers = [unpack_server_message(payload, key) for payload in payloads]
             return {server.key: server for server in servers}
 
         return self._by_server(key, unpack)
 
     def _per_server(self, key: ServiceKey, unpack: Callable[[Found], _Value]) -> dict[ServerKey, _Value]:
-        return self._by_server(key, lambda dump: {unpack_server_key(found, key): unpack(found) for found in dump})
+        def unpack_all(payloads: Sequence[bytes]) -> dict[ServerKey, _Value]:
+            servers = (unpack_nest(payload, "DEST") for payload in payloads)
+            return {unpack_server_key(found, key): unpack(found) for found in servers}
+
+        return self._by_server(key, unpack_all)
 
     def _by_server(
-        self, key: ServiceKey, unpack: Callable[[Sequence[Found]], dict[ServerKey, _Value]]
+        self, key: ServiceKey, unpack: Callable[[Sequence[bytes]], dict[ServerKey, _Value]]
     ) -> dict[ServerKey, _Value]:
         """What a dump says of each server of a service; none is missing that was there all the time."""
 
         def read() -> tuple[dict[ServerKey, _Value], int]:
-            dump, chunks = self._dump("GET_DEST", pack_service_key(key), "DEST")
-            return unpack(dump), chunks
+            payloads, chunks = self._dump("GET_DEST", pack_service_key(key))
+            return unpack(payloads), chunks
 
         servers, chunks = read()
         if chunks <= 1:
@@ -296,12 +302,11 @@ class Kernel:
                 return servers
         raise Unsettled(_TORN)
 
-    def _dump(self, command: str, payload: bytes, nest: str) -> tuple[list[Found], int]:
+    def _dump(self, command: str, payload: bytes) -> tuple[list[bytes], int]:
         try:
-            payloads, chunks = self._link().dump(command, payload)
+            return self._link().dump(command, payload)
         except OSError as error:
             raise _unreadable(error) from None
-        return [unpack_nest(each, nest) for each in payloads], chunks
 
     def _link(self) -> Link:
         if self._opened is None:

@@ -20,8 +20,9 @@ A table may have ten thousand servers, so their attributes are packed by one str
 from __future__ import annotations
 
 from functools import lru_cache
+from operator import itemgetter
 from struct import Struct
-from typing import Any, Dict, Iterator, Mapping, NamedTuple
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple
 
 from ._address import IPV4, IPV6, family_of, host_netmask, pack, unpack
 from ._model import Connections, Counters, Server, ServerKey, ServerStatus, Service, ServiceKey
@@ -94,6 +95,7 @@ _DAEMON_STATE = 1  # IPVS_DAEMON_ATTR_STATE
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x01, 0x04, 0x300
 NLMSG_ERROR, NLMSG_DONE = 0x02, 0x03
+NLMSG_ENDS = (NLMSG_ERROR, NLMSG_DONE)  # an answer
 _NLA_TYPE_MASK = 0x3FFF
 _MESSAGE = Struct("=IHHIIBBH")  # nlmsghdr, genlmsghdr
 _HEADER = Struct("=IHHII")  # nlmsghdr
@@ -247,17 +249,18 @@ class Message(NamedTuple):
 
 def unpack_messages(data: bytes) -> Iterator[Message]:
     """The messages of one datagram."""
-    begin = 0
-    while begin + _HEADER.size <= len(data):
-        length, kind, _flags, sequence, _port = _HEADER.unpack_from(data, begin)
-        if length < _HEADER.size:
+    unpack_header, header, skipped = _HEADER.unpack_from, _HEADER.size, _MESSAGE.size
+    begin, last = 0, len(data) - header
+    while begin <= last:
+        length, kind, _flags, sequence, _port = unpack_header(data, begin)
+        if length < header:
             return
-        error, payload = 0, b""
-        if kind not in (NLMSG_ERROR, NLMSG_DONE):
-            payload = data[begin + _MESSAGE.size : begin + length]
-        elif length >= _HEADER.size + _ERROR.size:
-            error = -min(_ERROR.unpack_from(data, begin + _HEADER.size)[0], 0)
-        yield Message(kind, sequence, error, payload)
+        if kind not in NLMSG_ENDS:
+            yield Message(kind, sequence, 0, data[begin + skipped : begin + length])
+        elif length < header + _ERROR.size:
+            yield Message(kind, sequence, 0, b"")
+        else:
+            yield Message(kind, sequence, -min(_ERROR.unpack_from(data, begin + header)[0], 0), b"")
         begin += (length + 3) & ~3
 
 
@@ -348,6 +351,7 @@ def unpack_service(found: Found) -> Service:
 
 _ADDR, _PORT, _AF = _DEST["ADDR"], _DEST["PORT"], _DEST["ADDR_FAMILY"]
 _FWD, _WEIGHT, _UPPER, _LOWER = _DEST["FWD_METHOD"], _DEST["WEIGHT"], _DEST["U_THRESH"], _DEST["L_THRESH"]
+_TUN_TYPE, _TUN_PORT, _TUN_FLAGS = _DEST["TUN_TYPE"], _DEST["TUN_PORT"], _DEST["TUN_FLAGS"]
 
 
 def unpack_server_key(found: Found, service: ServiceKey) -> ServerKey:
@@ -359,23 +363,99 @@ def unpack_server_key(found: Found, service: ServiceKey) -> ServerKey:
 
 def unpack_server(found: Found, service: ServiceKey) -> Server:
     """A server in normal form: the kernel returns tunnel attributes of every server."""
-    forwarding = name_of(FORWARDING, _u32(found[_FWD]) & CONN_F_FWD_MASK, "forwarding")
-    kind = port = checksum = None
-    if forwarding == "tunnel":
-        kind = name_of(TUNNEL_TYPE, found.get(_DEST["TUN_TYPE"], b"\0")[0], "type")
-        port = int.from_bytes(found[_DEST["TUN_PORT"]], "big") if kind == "gue" else None
-        if kind in ("gue", "gre"):
-            checksum = name_of(TUNNEL_FLAGS, _u16(found[_DEST["TUN_FLAGS"]]), "flags")
-    return Server(
-        key=unpack_server_key(found, service),
-        forwarding=forwarding,
-        weight=_u32(found[_WEIGHT]),
-        upper_threshold=_u32(found[_UPPER]),
-        lower_threshold=_u32(found[_LOWER]),
-        tunnel_type=kind,
-        tunnel_port=port,
-        tunnel_checksum=checksum,
+    return _server(
+        unpack_server_key(found, service),
+        _u32(found[_FWD]),
+        _u32(found[_WEIGHT]),
+        found.get(_TUN_TYPE, b"\0")[0],
+        found.get(_TUN_PORT, b""),
+        _u16(found.get(_TUN_FLAGS, bytes(2))),
+        _u32(found[_UPPER]),
+        _u32(found[_LOWER]),
     )
+
+
+def _server(
+    key: ServerKey, flags: int, weight: int, tunnel: int, tunnel_port: bytes, checksum: int, upper: int, lower: int
+) -> Server:
+    method = flags & CONN_F_FWD_MASK
+    forwarding = FORWARDING.get(method) or name_of(FORWARDING, method, "forwarding")
+    if forwarding != "tunnel":
+        return Server(key, forwarding, weight, upper, lower)
+    kind = name_of(TUNNEL_TYPE, tunnel, "type")
+    return Server(
+        key=key,
+        forwarding=forwarding,
+        weight=weight,
+        upper_threshold=upper,
+        lower_threshold=lower,
+        tunnel_type=kind,
+        tunnel_port=int.from_bytes(tunnel_port, "big") if kind == "gue" else None,
+        tunnel_checksum=name_of(TUNNEL_FLAGS, checksum, "flags") if kind in ("gue", "gre") else None,
+    )
+
+
+class _ServerShape(NamedTuple):
+    """Where a server's configuration stands in messages of one shape, and what else tells that they have it."""
+
+    struct: Struct
+    heads_of: Callable[[tuple[Any, ...]], tuple[bytes, ...]]
+    heads: tuple[bytes, ...]
+    values_of: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+
+# In the order in which the kernel writes them (ip_vs_genl_fill_dest in ip_vs_ctl.c), other things in between
+_CONFIGURATION = dict(
+    zip(
+        (_ADDR, _PORT, _FWD, _WEIGHT, _TUN_TYPE, _TUN_PORT, _TUN_FLAGS, _UPPER, _LOWER, _AF),
+        ("16s", "2s", "I", "I", "B", "2s", "H", "I", "I", "H"),
+    )
+)
+_SERVER_SHAPES: dict[int, _ServerShape | None] = {}  # by size, the first one seen of each
+
+
+def unpack_server_message(payload: bytes, service: ServiceKey) -> Server:
+    """What unpack_server makes of the attributes of a message.
+
+    There may be ten thousand, nearly all of one shape: of those only the configuration is taken, by one call.
+    """
+    size = len(payload)
+    if size not in _SERVER_SHAPES and len(_SERVER_SHAPES) < _MAX_SHAPES:
+        _SERVER_SHAPES[size] = _server_shape(payload)
+    shape = _SERVER_SHAPES.get(size)
+    if shape:
+        found = shape.struct.unpack(payload)
+        if shape.heads_of(found) == shape.heads:
+            address, port, *others, family = shape.values_of(found)
+            family = FAMILY.get(family) or name_of(FAMILY, family, "family")
+            return _server(ServerKey(unpack(family, address), int.from_bytes(port, "big")), *others)
+    return unpack_server(unpack_nest(payload, "DEST"), service)
+
+
+def _server_shape(payload: bytes) -> _ServerShape | None:
+    """The shape of this message, None if it lacks something or has it in another order."""
+    begin, end = _ATTRIBUTE.size, len(payload)
+    length, kind = _ATTRIBUTE.unpack_from(payload)
+    if length != end or kind & _NLA_TYPE_MASK != _CMD["DEST"]:
+        return None
+    pattern, heads, values, numbers, count = "=4s", [0], [], [], 1
+    while begin + _ATTRIBUTE.size <= end:
+        length, kind = _ATTRIBUTE.unpack_from(payload, begin)
+        number, following = kind & _NLA_TYPE_MASK, (begin + length + 3) & ~3
+        form = _CONFIGURATION.get(number, f"{length - _ATTRIBUTE.size}x")
+        if following > end or Struct(f"={form}").size != length - _ATTRIBUTE.size:
+            return None
+        heads.append(count)
+        if number in _CONFIGURATION:
+            numbers.append(number)
+            values.append(count + 1)
+        pattern += f"4s{form}{following - begin - length}x"
+        count += 1 + (number in _CONFIGURATION)
+        begin = following
+    if begin != end or numbers != list(_CONFIGURATION):
+        return None
+    struct, heads_of = Struct(pattern), itemgetter(*heads)
+    return _ServerShape(struct, heads_of, heads_of(struct.unpack(payload)), itemgetter(*values))
 
 
 def unpack_connections(found: Found) -> Connections:

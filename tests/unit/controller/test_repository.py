@@ -66,6 +66,7 @@ PURE_IMPORTS = {
     "functools",
     "ipaddress",
     "itertools",
+    "operator",
     "re",
     "shlex",
     "struct",

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._model import Server, ServerKey, Service, ServiceKey
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
 from ansible_collections.linux.lvs.plugins.module_utils._wire import (
+    CMD_ATTRIBUTES,
     DEST_ATTRIBUTES,
     NLM_F_ACK,
     NLM_F_REQUEST,
@@ -18,6 +19,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     NLMSG_ERROR,
     SVC_ATTRIBUTES,
     Message,
+    _server_shape,
     operation_command,
     pack_message,
     pack_operation,
@@ -30,6 +32,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     unpack_nest,
     unpack_server,
     unpack_server_key,
+    unpack_server_message,
     unpack_service,
     unpack_service_key,
 )
@@ -87,6 +90,11 @@ def server_found(server):
     return unpack_nest(pack_server(server) if isinstance(server, Server) else pack_server_key(server), "DEST")
 
 
+def joined(attributes):
+    packed = [struct.pack("=HH", 4 + len(data), kind) + data for kind, data in attributes]
+    return b"".join(each.ljust((len(each) + 3) & ~3, b"\0") for each in packed)
+
+
 def saying(found, names, said):
     """What was found, with other values of some attributes; None leaves one out."""
     changed = {**found, **{names.index(name): value for name, value in said.items()}}
@@ -113,6 +121,35 @@ def test_odd_service_of_the_kernel_keeps_its_identity(said, key):
 def test_odd_server_of_the_kernel_loses_nothing(said, server):
     assert unpack_server(saying(server_found(Server(RIP)), DEST_ATTRIBUTES, said), HTTP) == server
     assert unpack_server(server_found(server), HTTP) == server
+
+
+# As a kernel of today writes them (ip_vs_genl_fill_dest), and which of them those before it do not know
+KERNEL_ORDER = (
+    *("ADDR", "PORT", "FWD_METHOD", "WEIGHT", "TUN_TYPE", "TUN_PORT", "TUN_FLAGS", "U_THRESH", "L_THRESH"),
+    *("ACTIVE_CONNS", "INACT_CONNS", "PERSIST_CONNS", "ADDR_FAMILY", "STATS", "STATS64"),
+)
+YOUNG = ("TUN_TYPE", "TUN_PORT", "TUN_FLAGS", "ADDR_FAMILY", "STATS64")
+SERVERS = ANY_TABLES.filter(lambda table: any(entry.servers for entry in table.values())).map(
+    lambda table: next((key, server) for key, entry in table.items() for server in entry.servers.values())
+)
+
+
+@given(
+    st.lists(st.tuples(SERVERS, st.sampled_from([(), YOUNG]), st.sampled_from([0, 0, 0, 2])), min_size=1, max_size=4)
+)
+def test_message_of_a_server_is_read_as_its_attributes_are(cases):
+    """In the kernel's order and in others, by kernels of any age, of shapes that follow each other in one process."""
+    for (key, server), unknown, turned in cases:
+        observed = {f"{name}_CONNS": u32(7) for name in ("ACTIVE", "INACT", "PERSIST")}
+        observed.update(STATS=bytes(40), STATS64=bytes(80))
+        found = saying(server_found(server), DEST_ATTRIBUTES, {**observed, **dict.fromkeys(unknown)})
+        names = [name for name in KERNEL_ORDER if DEST_ATTRIBUTES.index(name) in found]
+        names = names[turned:] + names[:turned]
+        inner = joined([(DEST_ATTRIBUTES.index(name), found[DEST_ATTRIBUTES.index(name)]) for name in names])
+        payload = struct.pack("=HH", 4 + len(inner), CMD_ATTRIBUTES.index("DEST")) + inner
+        assert unpack_server_message(payload, key) == unpack_server(found, key)
+        assert unknown or unpack_server_message(payload, key) == server
+        assert bool(_server_shape(payload)) is not bool(unknown or turned)
 
 
 @pytest.mark.parametrize("said", IDLE_SERVICES, ids=str)
@@ -184,11 +221,6 @@ def test_attributes_end_where_they_make_no_sense():
 
 
 ATTRIBUTES = st.lists(st.tuples(st.integers(1, 3), st.binary(max_size=6)), max_size=4)
-
-
-def joined(attributes):
-    packed = [struct.pack("=HH", 4 + len(data), kind) + data for kind, data in attributes]
-    return b"".join(each.ljust((len(each) + 3) & ~3, b"\0") for each in packed)
 
 
 @given(st.lists(st.tuples(ATTRIBUTES, st.integers(0, 3)), max_size=6))
