@@ -236,17 +236,15 @@ class Kernel:
         outcomes: list[LvsError | None] = []
         for begin in range(0, len(step), _BATCH):
             part = step[begin : begin + _BATCH]
-            commands = [operation_command(operation) for operation in part]
-            requests = [(command, pack_operation(operation)) for command, operation in zip(commands, part)]
+            requests = [(operation_command(operation), pack_operation(operation)) for operation in part]
             try:
                 failures = self._link().change(requests)
             except OSError as error:
                 unknown = f"can't tell what became of {listed(part)}: {_reason(error.errno or 0)}"
                 return outcomes + [Unsettled(unknown)] * len(part)
-            outcomes += [
-                _explained(command, failures[index], operation) if index in failures else None
-                for index, (command, operation) in enumerate(zip(commands, part))
-            ]
+            outcomes += [None] * len(part)
+            for index, number in failures.items():
+                outcomes[begin + index] = _explained(requests[index][0], number, part[index])
             if failures:
                 break
         return outcomes

@@ -14,7 +14,7 @@ net/netfilter/ipvs/ip_vs_ctl.c. A message is::
 Ports are in network order, addresses are 16 bytes of which IPv4 uses four, flags are two u32 (flags, mask), the
 netmask is an IPv4 mask in network order or an IPv6 prefix length in host order; all else is in host order.
 
-A table may have ten thousand servers, so their attributes are packed by one struct and unpacked when asked for.
+A table may have ten thousand servers, so what is the same in many is packed once, and what is not asked for is not unpacked.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from operator import itemgetter
 from struct import Struct
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple
 
-from ._address import IPV4, IPV6, family_of, host_netmask, pack, unpack
+from ._address import IPV4, IPV6, host_netmask, pack, unpack
 from ._model import Connections, Counters, Server, ServerKey, ServerStatus, Service, ServiceKey
 from ._plan import ADD, REMOVE, UPDATE, Operation
 
@@ -91,6 +91,9 @@ _CMD, _SVC, _DEST, _STATS = (
     for names in (CMD_ATTRIBUTES, SVC_ATTRIBUTES, DEST_ATTRIBUTES, STATS_ATTRIBUTES)
 )
 
+_ADDR, _PORT, _AF = _DEST["ADDR"], _DEST["PORT"], _DEST["ADDR_FAMILY"]
+_FWD, _WEIGHT, _UPPER, _LOWER = _DEST["FWD_METHOD"], _DEST["WEIGHT"], _DEST["U_THRESH"], _DEST["L_THRESH"]
+_TUN_TYPE, _TUN_PORT, _TUN_FLAGS = _DEST["TUN_TYPE"], _DEST["TUN_PORT"], _DEST["TUN_FLAGS"]
 _DAEMON_STATE = 1  # IPVS_DAEMON_ATTR_STATE
 
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x01, 0x04, 0x300
@@ -109,37 +112,6 @@ Found = Dict[int, bytes]
 
 def _attribute(kind: int, payload: bytes) -> bytes:
     return _ATTRIBUTE.pack(4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
-
-
-class _Layout:
-    """Attributes of fixed size, packed by one call."""
-
-    def __init__(self, kind: int, *fields: tuple[int, str]) -> None:
-        pattern, words, size = "=HH", [0, kind], 4
-        for number, form in fields:
-            length = Struct(f"={form}").size
-            padding = (4 - length % 4) % 4
-            pattern += f"HH{form}{padding}x"
-            words += [4 + length, number, 0]
-            size += 4 + length + padding
-        words[0] = size
-        self._struct, self._words = Struct(pattern), words
-
-    def pack(self, *values: Any) -> bytes:
-        """The nest of attributes with these values, in the order of the fields."""
-        words = self._words.copy()
-        words[4::3] = values
-        return self._struct.pack(*words)
-
-
-_SERVER_KEY = ((_DEST["ADDR"], "16s"), (_DEST["PORT"], "2s"), (_DEST["ADDR_FAMILY"], "H"))
-_SERVER_KEY_LAYOUT = _Layout(_CMD["DEST"], *_SERVER_KEY)
-_SERVER_LAYOUT = _Layout(
-    _CMD["DEST"],
-    *_SERVER_KEY,
-    *((_DEST["FWD_METHOD"], "I"), (_DEST["WEIGHT"], "I"), (_DEST["U_THRESH"], "I"), (_DEST["L_THRESH"], "I")),
-    *((_DEST["TUN_TYPE"], "B"), (_DEST["TUN_PORT"], "2s"), (_DEST["TUN_FLAGS"], "H")),
-)
 
 
 def _service_key(key: ServiceKey) -> bytes:
@@ -178,27 +150,49 @@ def pack_service(service: Service) -> bytes:
     return _attribute(_CMD["SERVICE"], b"".join(attributes))
 
 
+_SERVER_KEY = Struct("=HH16sHH2s2xHHH2x")
+_FAMILY_BY_SIZE = {4: FAMILY.numbers[IPV4], 16: FAMILY.numbers[IPV6]}
+
+
 def pack_server_key(key: ServerKey) -> bytes:
     """What names a server within its service."""
-    return _SERVER_KEY_LAYOUT.pack(*_server_key(key))
+    return _attribute(_CMD["DEST"], _server_key(key))
 
 
-def _server_key(key: ServerKey) -> tuple[bytes, bytes, int]:
-    return pack(key.address), key.port.to_bytes(2, "big"), number_of(FAMILY, family_of(key.address))
+def _server_key(key: ServerKey) -> bytes:
+    address = pack(key.address)
+    family = _FAMILY_BY_SIZE[len(address)]
+    return _SERVER_KEY.pack(20, _ADDR, address, 6, _PORT, key.port.to_bytes(2, "big"), 6, _AF, family)
 
 
 def pack_server(server: Server) -> bytes:
     """A whole server; SET without the tunnel attributes would make it an ipip tunnel."""
-    return _SERVER_LAYOUT.pack(
-        *_server_key(server.key),
-        number_of(FORWARDING, server.forwarding),
+    settings = _server_settings(
+        server.forwarding,
         server.weight,
         server.upper_threshold,
         server.lower_threshold,
-        number_of(TUNNEL_TYPE, server.tunnel_type or "ipip"),
-        (server.tunnel_port or 0).to_bytes(2, "big"),
-        number_of(TUNNEL_FLAGS, server.tunnel_checksum or "none"),
+        server.tunnel_type or "ipip",
+        server.tunnel_port or 0,
+        server.tunnel_checksum or "none",
     )
+    return _attribute(_CMD["DEST"], _server_key(server.key) + settings)
+
+
+@lru_cache(maxsize=1024)  # most servers of a table have them in common
+def _server_settings(
+    forwarding: str, weight: int, upper: int, lower: int, tunnel_type: str, tunnel_port: int, checksum: str
+) -> bytes:
+    values = {
+        _FWD: _U32.pack(number_of(FORWARDING, forwarding)),
+        _WEIGHT: _U32.pack(weight),
+        _UPPER: _U32.pack(upper),
+        _LOWER: _U32.pack(lower),
+        _TUN_TYPE: bytes([number_of(TUNNEL_TYPE, tunnel_type)]),
+        _TUN_PORT: tunnel_port.to_bytes(2, "big"),
+        _TUN_FLAGS: _U16.pack(number_of(TUNNEL_FLAGS, checksum)),
+    }
+    return b"".join(_attribute(kind, value) for kind, value in values.items())
 
 
 _OPERATION_COMMANDS = {
@@ -347,11 +341,6 @@ def unpack_service(found: Found) -> Service:
         persistence_engine=_text(found.get(_SVC["PE_NAME"], b"")),
         one_packet=bool(flags & SVC_F_ONEPACKET),
     )
-
-
-_ADDR, _PORT, _AF = _DEST["ADDR"], _DEST["PORT"], _DEST["ADDR_FAMILY"]
-_FWD, _WEIGHT, _UPPER, _LOWER = _DEST["FWD_METHOD"], _DEST["WEIGHT"], _DEST["U_THRESH"], _DEST["L_THRESH"]
-_TUN_TYPE, _TUN_PORT, _TUN_FLAGS = _DEST["TUN_TYPE"], _DEST["TUN_PORT"], _DEST["TUN_FLAGS"]
 
 
 def unpack_server_key(found: Found, service: ServiceKey) -> ServerKey:
