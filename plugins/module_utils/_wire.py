@@ -111,7 +111,9 @@ Found = Dict[int, bytes]
 
 
 def _attribute(kind: int, payload: bytes) -> bytes:
-    return _ATTRIBUTE.pack(4 + len(payload), kind) + payload + bytes(-len(payload) % 4)
+    length = len(payload)
+    attribute = _ATTRIBUTE.pack(4 + length, kind) + payload
+    return attribute + bytes(-length % 4) if length % 4 else attribute
 
 
 def _service_key(key: ServiceKey) -> bytes:
@@ -134,20 +136,32 @@ def pack_service_key(key: ServiceKey) -> bytes:
 
 def pack_service(service: Service) -> bytes:
     """A whole service; NEW and SET both need all of it, what is left out they reset or refuse."""
-    persistent = service.persistence_timeout is not None
-    flags = sum(SVC_F_SCHED[bit] for bit in service.scheduler_flags)
-    flags |= SVC_F_PERSISTENT * persistent | SVC_F_ONEPACKET * service.one_packet
-    netmask = service.persistence_netmask or host_netmask(service.key.family)
-    attributes = [
-        _service_key(service.key),
-        _attribute(_SVC["SCHED_NAME"], service.scheduler.encode() + b"\0"),
-        _attribute(_SVC["FLAGS"], _FLAGS.pack(flags, SVC_F_MASK)),
-        _attribute(_SVC["TIMEOUT"], _U32.pack(service.persistence_timeout or 0)),
-        _attribute(_SVC["NETMASK"], pack(netmask) if service.key.family == IPV4 else _U32.pack(int(netmask))),
-    ]
-    if service.persistence_engine:
-        attributes.append(_attribute(_SVC["PE_NAME"], service.persistence_engine.encode() + b"\0"))
-    return _attribute(_CMD["SERVICE"], b"".join(attributes))
+    settings = _service_settings(
+        service.key.family,
+        service.scheduler,
+        service.scheduler_flags,
+        service.persistence_timeout,
+        service.persistence_netmask or host_netmask(service.key.family),
+        service.persistence_engine,
+        service.one_packet,
+    )
+    return _attribute(_CMD["SERVICE"], _service_key(service.key) + settings)
+
+
+@lru_cache(maxsize=1024)  # most services of a table have them in common
+def _service_settings(
+    family: str, scheduler: str, bits: frozenset[int], timeout: int | None, netmask: str, engine: str, one_packet: bool
+) -> bytes:
+    flags = SVC_F_PERSISTENT * (timeout is not None) | SVC_F_ONEPACKET * one_packet
+    values = {
+        "SCHED_NAME": scheduler.encode() + b"\0",
+        "FLAGS": _FLAGS.pack(flags | sum(SVC_F_SCHED[bit] for bit in bits), SVC_F_MASK),
+        "TIMEOUT": _U32.pack(timeout or 0),
+        "NETMASK": pack(netmask) if family == IPV4 else _U32.pack(int(netmask)),
+    }
+    if engine:
+        values["PE_NAME"] = engine.encode() + b"\0"
+    return b"".join(_attribute(_SVC[name], value) for name, value in values.items())
 
 
 _SERVER_KEY = Struct("=HH16sHH2s2xHHH2x")
