@@ -29,6 +29,7 @@ from ansible_collections.linux.lvs.tests.benchmark.options import SERVERS, SERVI
 from ansible_collections.linux.lvs.tests.lab.fixtures import Namespace, command
 
 TIMES = 3
+BESIDE = 7
 ROUNDS = int(os.environ.get("ROUNDS", "10"))  # of plays, which differ by less than one of them does from time to time
 GROWTH = (500, 1000, 2000, 4000)
 LOOPED = 100  # tasks of `command: ipvsadm`
@@ -67,6 +68,12 @@ def seconds(call, before=lambda: None, times=TIMES):
         call()
         taken.append(time.perf_counter() - begin)
     return statistics.median(taken)
+
+
+def beside(calls, before=lambda: None, times=BESIDE):
+    """The medians of calls that take turns, so that what slows the machine down for a while slows all of them."""
+    rounds = [[seconds(call, before, 1) for call in calls] for _round in range(times)]
+    return [statistics.median(column) for column in zip(*rounds)]
 
 
 def emptied(netns):
@@ -112,7 +119,7 @@ def packed(family, steps):
     ]
 
 
-def inside(netns, options, theirs):
+def inside(netns, options):
     """Parts of a run, in one process."""
     table = declared(spec_of(options).entries)
     steps = make_steps({}, table)
@@ -123,15 +130,14 @@ def inside(netns, options, theirs):
 
         bare = Bare()
         messages = packed(bare.family, steps)
-        limit = seconds(lambda: bare.change(messages), flush)
-        ours = seconds(lambda: [kernel.apply(step) for step in steps], flush)
+        limit, ours = beside((lambda: bare.change(messages), lambda: [kernel.apply(step) for step in steps]), flush)
         against("applying alone, against packed messages through a bare socket", ours, limit, "1.5")
         assert kernel.table() == table
         before = resource.getrusage(resource.RUSAGE_SELF)
         with counted_calls() as calls:
-            reading = seconds(kernel.table, times=1)
+            kernel.table()
         after = resource.getrusage(resource.RUSAGE_SELF)
-        reading = statistics.median([reading, *(seconds(kernel.table, times=1) for _time in range(2))])
+        theirs, reading = beside((lambda: netns.ipvsadm("-Sn"), kernel.table))
         against("reading alone, against `ipvsadm -Sn`", reading, theirs, "0.8")
         user = after.ru_utime - before.ru_utime
         row("one reading: system calls on the socket, user CPU time", f"{len(calls)}, {user:.2f} s")
@@ -160,7 +166,7 @@ def counted_calls():
         Link._send, Link._receive = send, receive
 
 
-def plays(netns, options, theirs_restore, theirs_save, directory):
+def plays(netns, options, text, directory):
     """Whole plays, less the same play with a module that takes the same argument and does nothing, run beside them."""
     Path(directory, "library").mkdir()
     Path(directory, "library", "nothing.py").write_text(NOTHING)
@@ -181,17 +187,30 @@ def plays(netns, options, theirs_restore, theirs_save, directory):
         "`ipvs_table`, 100 weights": ("linux.lvs.ipvs_table", lambda: netns.restore(weights)),
     }
     rounds = [
-        [seconds(partial(play, module), before, 1) for module, before in kinds.values()] for _round in range(ROUNDS)
+        [seconds(partial(play, module), before, 1) for module, before in kinds.values()]
+        + [
+            seconds(lambda: netns.ipvsadm("-Sn"), times=1),
+            seconds(lambda: netns.restore(text), lambda: emptied(netns), 1),
+        ]
+        for _round in range(ROUNDS)
     ]
     assert len(netns.save()) == SERVICES * (SERVERS + 1)
     columns = list(zip(*rounds[1:]))  # the first round fills caches
     for name, column in zip(kinds, columns):
         row(f"whole play: {name}", f"{statistics.median(column):.2f} s ({min(column):.2f} to {max(column):.2f})")
-    nothing, *ours = columns
-    fresh, idle, some = (statistics.median(map(operator.sub, column, nothing)) for column in ours)
-    against("fresh table, against `ipvsadm -R`", fresh, theirs_restore, "0.6")
-    against("nothing to do, against `ipvsadm -Sn`", idle, theirs_save, "2.5")
-    against("100 weights of 10,000 changed, against nothing to do", some, idle, "1.2")
+    nothing, *ours, save, restore = columns
+    fresh, idle, _some = (statistics.median(map(operator.sub, column, nothing)) for column in ours)
+    row(
+        "beside the plays: `ipvsadm -R`, `ipvsadm -Sn`",
+        f"{statistics.median(restore):.2f} s, {statistics.median(save):.2f} s",
+    )
+    against("fresh table, against `ipvsadm -R`", fresh, statistics.median(restore), "0.6")
+    against("nothing to do, against `ipvsadm -Sn`", idle, statistics.median(save), "2.5")
+    more = statistics.median(map(operator.sub, ours[2], ours[1]))
+    row("100 weights of 10,000 changed: more than nothing to do", f"{more:.2f} s")
+    against(
+        "whole play: 100 weights changed, against nothing to do", *map(statistics.median, (ours[2], ours[1])), "1.2"
+    )
     return statistics.median(ours[0])
 
 
@@ -214,7 +233,6 @@ def converged(netns, options):
     read_end, write_end = os.pipe()
     child = os.fork()
     if child == 0:
-        gc.disable()  # as the module does
         begin = time.perf_counter()
         with _host.network_namespace(netns.name), contextlib.closing(Kernel()) as kernel:
             spec = spec_of(options)
@@ -256,6 +274,7 @@ def growth(netns):
 
 
 def main():
+    gc.disable()  # as the module does
     netns = Namespace("benchmark")
     try:
         options = options_of(SERVICES, SERVERS)
@@ -265,8 +284,8 @@ def main():
         row(f"`ipvsadm -R` of {SERVICES} services x {SERVERS} servers", f"{restore:.2f} s")
         row("`ipvsadm -Sn` of it", f"{save:.2f} s")
         with tempfile.TemporaryDirectory() as directory:
-            inside(netns, options, save)
-            fresh = plays(netns, options, restore, save, directory)
+            inside(netns, options)
+            fresh = plays(netns, options, text, directory)
             looped(netns, fresh, directory)
         growth(netns)
     finally:
