@@ -17,12 +17,16 @@ TESTS = Path(__file__).resolve().parent
 PYTHONS = ["unit-3.8", "unit-3.9", "unit-3.11", "unit-3.13"]
 # Each lane is run in order, the lanes beside each other, each on a processor. One that has ended takes what OPEN still has.
 LANES = {
-    "fast": [["lint ruff-check ruff-format mypy", "unit"], ["kernel -m fast"]],
-    "default": [["lint", *PYTHONS], ["unit", "demo", "lab", "kernel"]],
-    "long": [["lint", *PYTHONS, "stock"], ["unit", "demo", "lab", "kernel"]],
+    "fast": [["lint ruff-check ruff-format mypy", "unit"], ["kernel -m fast", "integration -m fast"]],
+    "default": [["lint", *PYTHONS], ["unit", "demo", "lab"]],
+    "long": [["lint", *PYTHONS], ["unit", "demo", "lab"]],
 }
-SCENARIOS = [f"machines {name}" for name in ("tunnel", "direct", "nat", "pair")]
-OPEN = {"fast": [], "default": SCENARIOS, "long": ["machines stock", *SCENARIOS]}
+DEFAULT = ["integration", "machines methods", "machines pair", "kernel"]
+OPEN = {
+    "fast": [],
+    "default": DEFAULT,
+    "long": ["stock", "machines stock", *DEFAULT, *(f"machines {name}" for name in ("tunnel", "direct", "nat"))],
+}
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),
     "default": (6000, 65, 55),

@@ -2,8 +2,8 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Runs molecule's scenarios, all or those named, two at a time, and says of each whether it passed; the output is shown of those that failed.
-# Usage: tests/machines.sh [SCENARIO...]
+# Runs molecule's scenarios, two at a time, and says of each whether it passed; the output is shown of those that failed.
+# Usage: tests/machines.sh [SCENARIO...]; without one those of `make test`
 # molecule keeps its things in the home directory, so each gets one that goes afterwards. The machines end when this program does.
 set -euo pipefail
 
@@ -41,7 +41,7 @@ tell() {
 
 export LAB_OWNER=$$ NO_COLOR=1
 cd "$root"
-[ $# -gt 0 ] || set -- tunnel nat direct pair
+[ $# -gt 0 ] || set -- methods pair
 while [ $# -gt 0 ] || [ ${#scenarios[@]} -gt 0 ]; do
     if [ $# -gt 0 ] && [ ${#scenarios[@]} -lt 2 ]; then
         start "$1"
