@@ -21,6 +21,7 @@ FAMILIES = (IPV4, IPV6)
 
 _AF = {IPV4: socket.AF_INET, IPV6: socket.AF_INET6}
 _BYTES = {IPV4: 4, IPV6: 16}
+_REMEMBERED = 1 << 14  # of each address in a table it is asked several times: valid, sorted, sent, read
 
 
 def family_of(address: str) -> str:
@@ -28,7 +29,7 @@ def family_of(address: str) -> str:
     return IPV6 if ":" in address else IPV4
 
 
-@lru_cache(maxsize=1 << 14)  # of each address in a table it is asked several times: valid, sorted, sent
+@lru_cache(maxsize=_REMEMBERED)
 def pack(address: str) -> bytes:
     """An address in normal form as 4 or 16 bytes in network order."""
     return socket.inet_pton(_AF[family_of(address)], address)
@@ -36,7 +37,12 @@ def pack(address: str) -> bytes:
 
 def unpack(family: str, data: bytes) -> str:
     """The address at the beginning of a field that may be longer (the kernel's has 16 bytes for both families)."""
-    return socket.inet_ntop(_AF[family], data[: _BYTES[family]])
+    return _text(_AF[family], data[: _BYTES[family]])
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _text(family: int, data: bytes) -> str:
+    return socket.inet_ntop(family, data)
 
 
 def parse_address(value: Any) -> str:

@@ -16,7 +16,7 @@ has protocol IP and the mark in the first four bytes of the virtual address.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Callable, Iterable
 
 from ._address import IPV4, IPV6, unpack
@@ -87,7 +87,7 @@ def of_service(
     A service for all ports has what no other service on its address is for; ``services`` are all that there are. The
     kernel keeps the memories of FTP as those of all ports (ip_vs_sched_persist in ip_vs_core.c).
     """
-    if key.port == _FTP and (all_ports := replace(key, port=0)) not in set(services()):
+    if key.port == _FTP and (all_ports := key._replace(port=0)) not in set(services()):
         return [entry for entry in entries if entry.virtual == key or (entry.persistent and entry.virtual == all_ports)]
     if key.fwmark or key.port:
         return [entry for entry in entries if entry.virtual == key]

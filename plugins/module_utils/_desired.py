@@ -75,7 +75,7 @@ def merge_service(spec: ServiceSpec, current: Service | None, path: str = "", re
         values.setdefault("persistence_netmask", None)
     else:
         values.setdefault("persistence_netmask", base.persistence_netmask or host_netmask(spec.key.family))
-    merged = replace(base, **values)
+    merged = base._replace(**values)
     if merged == current and not problems:
         return current
     _refuse(problems + service_problems(merged), path)
@@ -86,9 +86,9 @@ def merge_server(
     spec: ServerSpec, service: ServiceKey, current: Server | None, path: str = "", reset: bool = False
 ) -> Server:
     """The server with what was given, everything else kept or reset as in merge_service, which also raises alike."""
-    base = _NEW_SERVER if reset or current is None else vars(current)
+    base = _NEW_SERVER if reset or current is None else current._asdict()
     given = spec.given
-    # of dictionaries, as there may be ten thousand of them: replace() takes twice as long
+    # of dictionaries, as there may be ten thousand of them: _replace() takes twice as long
     values: dict[str, Any] = {**base, **given, "key": spec.key(service)}
     tunnel = values["forwarding"] == "tunnel"
     if "tunnel_type" not in given:
@@ -105,7 +105,7 @@ def merge_server(
     return merged
 
 
-_NEW_SERVER = {name: value for name, value in vars(Server(key=ServerKey("", 0))).items() if name != "key"}
+_NEW_SERVER = {name: value for name, value in Server(key=ServerKey("", 0))._asdict().items() if name != "key"}
 _THRESHOLDS = {"upper_threshold": MAX_INT, "lower_threshold": MAX_INT}
 
 
@@ -199,7 +199,7 @@ def with_drained_server(table: Table, service: ServiceKey, spec: ServerSpec, dra
         desired = with_server(table, service, replace(spec, given={**spec.given, "weight": 0}))
         return replace(desired, awaited=((service, key),))
     # whatever else the kernel holds of it: taking a server out of service must always be possible
-    servers = {**entry.servers, key: replace(entry.servers[key], weight=0)}
+    servers = {**entry.servers, key: entry.servers[key]._replace(weight=0)}
     return Desired({**table, service: Entry(entry.service, servers)}, awaited=((service, key),))
 
 
@@ -240,7 +240,7 @@ def drained_first(current: Table, desired: Table) -> tuple[Table, tuple[Awaited,
     for key in sorted_keys(current):
         entry = current[key]
         kept = desired[key].servers if key in desired else {}
-        going = {name: replace(server, weight=0) for name, server in entry.servers.items() if name not in kept}
+        going = {name: server._replace(weight=0) for name, server in entry.servers.items() if name not in kept}
         if going:
             table[key] = Entry(desired[key].service if key in desired else entry.service, {**kept, **going})
             awaited.extend((key, name) for name in sorted_keys(going))

@@ -24,7 +24,6 @@ from ._wire import (
     NLM_F_REQUEST,
     NLMSG_ENDS,
     NLMSG_ERROR,
-    Message,
     pack_message,
     payload_of,
     unpack_messages,
@@ -85,11 +84,11 @@ class Link:
     def get(self, command: str, payload: bytes) -> bytes:
         """The payload of the only message of the answer."""
         sequence = self._send([(command, payload)], NLM_F_REQUEST)
-        for message in self._receive():
-            if message.sequence == sequence:
-                if message.kind == NLMSG_ERROR:
-                    raise OSError(message.error, os.strerror(message.error))
-                return message.payload
+        for kind, number, error, answer in self._receive():
+            if number == sequence:
+                if kind == NLMSG_ERROR:
+                    raise OSError(error, os.strerror(error))
+                return answer
         raise OSError(errno.EPROTO, os.strerror(errno.EPROTO))
 
     def dump(self, command: str, payload: bytes) -> tuple[list[bytes], int]:
@@ -103,14 +102,14 @@ class Link:
         chunks = 0
         while True:
             had = len(payloads)
-            for message in self._receive():
-                if message.sequence != sequence:
+            for kind, number, error, answer in self._receive():
+                if number != sequence:
                     continue
-                if message.kind in NLMSG_ENDS:
-                    if message.error:
-                        raise OSError(message.error, os.strerror(message.error))
+                if kind in NLMSG_ENDS:
+                    if error:
+                        raise OSError(error, os.strerror(error))
                     return payloads, chunks + (len(payloads) > had)
-                payloads.append(message.payload)
+                payloads.append(answer)
             chunks += len(payloads) > had
 
     def change(self, requests: Sequence[tuple[str, bytes]]) -> dict[int, int]:
@@ -125,12 +124,12 @@ class Link:
             except BlockingIOError:
                 # netlink's work is done when sending returns: an answer that is not there then will not come
                 return failures
-            for message in answers:
-                if message.kind != NLMSG_ERROR or not first <= message.sequence <= last:
+            for kind, number, error, _answer in answers:
+                if kind != NLMSG_ERROR or not first <= number <= last:
                     continue
-                if message.error:
-                    failures[message.sequence - first] = message.error
-                if message.sequence == last:
+                if error:
+                    failures[number - first] = error
+                if number == last:
                     return failures
 
     def _send(self, requests: Sequence[tuple[str, bytes]], flags: int, on_last: int = 0) -> int:
@@ -146,5 +145,5 @@ class Link:
         self._socket.send(b"".join(messages))
         return first
 
-    def _receive(self, flags: int = 0) -> Iterator[Message]:
+    def _receive(self, flags: int = 0) -> Iterator[tuple[int, int, int, bytes]]:
         return unpack_messages(self._socket.recv(_CHUNK, flags))

@@ -5,7 +5,8 @@
 
 Private to linux.lvs: may change in any release.
 
-Everything is frozen. ``.key`` is identity, ``==`` is configuration. What is observed (connections, counters) is
+Everything is frozen; what there may be ten thousand of is a named tuple, which the interpreter makes and compares three
+times as fast as a frozen dataclass. ``.key`` is identity, ``==`` is configuration. What is observed (connections, counters) is
 of other types, so that it can't leak into a comparison. Values are in a normal form in which options that mean
 nothing in an entry are None, as the kernel returns arbitrary values for them (a netmask of a service that is
 not persistent, a tunnel type of a server that is not behind a tunnel).
@@ -83,8 +84,7 @@ DAEMON_ATTRIBUTES = (
 TIMEOUTS = ("tcp", "tcp_fin", "udp")
 
 
-@dataclass(frozen=True)
-class ServiceKey:
+class ServiceKey(NamedTuple):
     """Which virtual service: (family, protocol, address, port), or (family, fwmark) with fwmark > 0."""
 
     family: str
@@ -116,8 +116,7 @@ class ServiceKey:
         return {"address": self.address, "port": self.port, "protocol": self.protocol}
 
 
-@dataclass(frozen=True)
-class ServerKey:
+class ServerKey(NamedTuple):
     """Which real server of a service."""
 
     address: str
@@ -132,8 +131,7 @@ class ServerKey:
         return (FAMILIES.index(family_of(self.address)), pack(self.address), self.port)
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     """The configuration of a virtual service, without its servers."""
 
     key: ServiceKey
@@ -159,8 +157,7 @@ class Service:
         return options
 
 
-@dataclass(frozen=True)
-class Server:
+class Server(NamedTuple):
     """The configuration of a real server of one service."""
 
     key: ServerKey
@@ -182,8 +179,7 @@ class Server:
         return options
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A virtual service with its real servers."""
 
     service: Service
@@ -381,12 +377,11 @@ def server_problems(service: ServiceKey, server: Server) -> tuple[str, ...]:
     """What of a server the kernel would take though it makes no sense, or refuse; each with the option's name."""
     problems = []
     tunnel = server.forwarding == "tunnel"
-    for name, allowed in (
-        ("forwarding", FORWARDINGS),
-        ("tunnel_type", TUNNEL_TYPES),
-        ("tunnel_checksum", TUNNEL_CHECKSUMS),
+    for name, value, allowed in (
+        ("forwarding", server.forwarding, FORWARDINGS),
+        ("tunnel_type", server.tunnel_type, TUNNEL_TYPES),
+        ("tunnel_checksum", server.tunnel_checksum, TUNNEL_CHECKSUMS),
     ):
-        value = getattr(server, name)
         if value is not None and value not in allowed:
             problems.append(f"{name}: {value} is not one of {', '.join(allowed)}")
     if not is_host(server.key.address):
@@ -403,11 +398,12 @@ def server_problems(service: ServiceKey, server: Server) -> tuple[str, ...]:
         )
     if server.lower_threshold > server.upper_threshold:
         problems.append(f"lower_threshold: {server.lower_threshold} is above upper_threshold {server.upper_threshold}")
-    for name in ("tunnel_type", "tunnel_port", "tunnel_checksum"):
-        if getattr(server, name) is not None and not tunnel:
-            problems.append(f"{name}: needs forwarding tunnel, not {server.forwarding}")
     if tunnel:
         problems.extend(_tunnel_problems(server))
+    else:
+        for name in ("tunnel_type", "tunnel_port", "tunnel_checksum"):
+            if getattr(server, name) is not None:
+                problems.append(f"{name}: needs forwarding tunnel, not {server.forwarding}")
     return tuple(problems)
 
 

@@ -54,8 +54,8 @@ from ._wire import (
     unpack_connections,
     unpack_nest,
     unpack_server_key,
-    unpack_server_message,
     unpack_server_status,
+    unpack_servers,
     unpack_service,
     unpack_service_counters,
     unpack_service_key,
@@ -270,8 +270,7 @@ class Kernel:
 
     def _servers(self, key: ServiceKey) -> dict[ServerKey, Server]:
         def unpack(payloads: Sequence[bytes]) -> dict[ServerKey, Server]:
-            servers = [unpack_server_message(payload, key) for payload in payloads]
-            return {server.key: server for server in servers}
+            return {server.key: server for server in unpack_servers(payloads, key)}
 
         return self._by_server(key, unpack)
 

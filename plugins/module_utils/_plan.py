@@ -22,8 +22,7 @@ influence, and equal directors are filled equally (sh and mh depend on the order
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Sequence
+from typing import NamedTuple, Sequence
 
 from ._model import Entry, Server, ServerKey, Service, ServiceKey, Table, sorted_keys
 
@@ -31,8 +30,7 @@ ADD, UPDATE, REMOVE = "add", "update", "remove"
 LISTED = 20
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """One change of one entry; ``before`` None adds, ``after`` None removes."""
 
     service: ServiceKey

@@ -20,9 +20,8 @@ A table may have ten thousand servers, so what is the same in many is packed onc
 from __future__ import annotations
 
 from functools import lru_cache
-from operator import itemgetter
 from struct import Struct
-from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple
+from typing import Any, Callable, Dict, Iterable, Iterator, Mapping, NamedTuple
 
 from ._address import IPV4, IPV6, host_netmask, pack, unpack
 from ._model import Connections, Counters, Server, ServerKey, ServerStatus, Service, ServiceKey
@@ -246,17 +245,8 @@ def payload_of(message: bytes) -> bytes:
     return message[_MESSAGE.size :]
 
 
-class Message(NamedTuple):
-    """One netlink message of an answer. ``error`` is an errno, 0 for none, of NLMSG_ERROR and NLMSG_DONE."""
-
-    kind: int
-    sequence: int
-    error: int
-    payload: bytes
-
-
-def unpack_messages(data: bytes) -> Iterator[Message]:
-    """The messages of one datagram."""
+def unpack_messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """The messages of one datagram: (kind, sequence number, errno or 0 of NLMSG_ERROR and NLMSG_DONE, payload)."""
     unpack_header, header, skipped = _HEADER.unpack_from, _HEADER.size, _MESSAGE.size
     begin, last = 0, len(data) - header
     while begin <= last:
@@ -264,11 +254,11 @@ def unpack_messages(data: bytes) -> Iterator[Message]:
         if length < header:
             return
         if kind not in NLMSG_ENDS:
-            yield Message(kind, sequence, 0, data[begin + skipped : begin + length])
+            yield kind, sequence, 0, data[begin + skipped : begin + length]
         elif length < header + _ERROR.size:
-            yield Message(kind, sequence, 0, b"")
+            yield kind, sequence, 0, b""
         else:
-            yield Message(kind, sequence, -min(_ERROR.unpack_from(data, begin + header)[0], 0), b"")
+            yield kind, sequence, -min(_ERROR.unpack_from(data, begin + header)[0], 0), b""
         begin += (length + 3) & ~3
 
 
@@ -399,14 +389,14 @@ def _server(
 
 
 class _ServerShape(NamedTuple):
-    """Where a server's configuration stands in messages of one shape, and what else tells that they have it."""
+    """Where a server's configuration stands in messages of one shape, and how to tell that they have it."""
 
-    struct: Struct
-    heads_of: Callable[[tuple[Any, ...]], tuple[bytes, ...]]
-    heads: tuple[bytes, ...]
-    values_of: Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    unpack: Callable[[bytes], tuple[Any, ...]] | None  # None: there is no such place
+    mask: int  # the bytes that are headers of attributes, of a message as one number
+    heads: int
 
 
+_NO_SHAPE = _ServerShape(None, 0, 0)
 # In the order in which the kernel writes them (ip_vs_genl_fill_dest in ip_vs_ctl.c), other things in between
 _CONFIGURATION = dict(
     zip(
@@ -414,51 +404,59 @@ _CONFIGURATION = dict(
         ("16s", "2s", "I", "I", "B", "2s", "H", "I", "I", "H"),
     )
 )
-_SERVER_SHAPES: dict[int, _ServerShape | None] = {}  # by size, the first one seen of each
+_SERVER_SHAPES: dict[int, _ServerShape] = {}  # by size, the first one seen of each
 
 
-def unpack_server_message(payload: bytes, service: ServiceKey) -> Server:
-    """What unpack_server makes of the attributes of a message.
+def unpack_servers(payloads: Iterable[bytes], service: ServiceKey) -> list[Server]:
+    """What unpack_server makes of the attributes of each message.
 
     There may be ten thousand, nearly all of one shape: of those only the configuration is taken, by one call.
     """
+    servers = []
+    size, unpack_all, number_of_bytes = -1, None, int.from_bytes
+    for payload in payloads:
+        if len(payload) != size:
+            size = len(payload)
+            unpack_all, mask, heads = _known_shape(payload)
+        if unpack_all and number_of_bytes(payload, "little") & mask == heads:
+            address, port, flags, weight, tunnel, tunnel_port, checksum, upper, lower, number = unpack_all(payload)
+            family = FAMILY.get(number) or name_of(FAMILY, number, "family")
+            key = ServerKey(unpack(family, address), number_of_bytes(port, "big"))
+            servers.append(_server(key, flags, weight, tunnel, tunnel_port, checksum, upper, lower))
+        else:
+            servers.append(unpack_server(unpack_nest(payload, "DEST"), service))
+    return servers
+
+
+def _known_shape(payload: bytes) -> _ServerShape:
     size = len(payload)
     if size not in _SERVER_SHAPES and len(_SERVER_SHAPES) < _MAX_SHAPES:
         _SERVER_SHAPES[size] = _server_shape(payload)
-    shape = _SERVER_SHAPES.get(size)
-    if shape:
-        found = shape.struct.unpack(payload)
-        if shape.heads_of(found) == shape.heads:
-            address, port, *others, family = shape.values_of(found)
-            family = FAMILY.get(family) or name_of(FAMILY, family, "family")
-            return _server(ServerKey(unpack(family, address), int.from_bytes(port, "big")), *others)
-    return unpack_server(unpack_nest(payload, "DEST"), service)
+    return _SERVER_SHAPES.get(size, _NO_SHAPE)
 
 
-def _server_shape(payload: bytes) -> _ServerShape | None:
-    """The shape of this message, None if it lacks something or has it in another order."""
-    begin, end = _ATTRIBUTE.size, len(payload)
+def _server_shape(payload: bytes) -> _ServerShape:
+    """The shape of this message, none if it lacks something or has it in another order."""
+    head, begin, end = _ATTRIBUTE.size, _ATTRIBUTE.size, len(payload)
     length, kind = _ATTRIBUTE.unpack_from(payload)
     if length != end or kind & _NLA_TYPE_MASK != _CMD["DEST"]:
-        return None
-    pattern, heads, values, numbers, count = "=4s", [0], [], [], 1
-    while begin + _ATTRIBUTE.size <= end:
+        return _NO_SHAPE
+    pattern, mask, numbers = f"={head}x", b"\xff" * head, []
+    while begin + head <= end:
         length, kind = _ATTRIBUTE.unpack_from(payload, begin)
         number, following = kind & _NLA_TYPE_MASK, (begin + length + 3) & ~3
-        form = _CONFIGURATION.get(number, f"{length - _ATTRIBUTE.size}x")
-        if following > end or Struct(f"={form}").size != length - _ATTRIBUTE.size:
-            return None
-        heads.append(count)
+        form = _CONFIGURATION.get(number, f"{max(length - head, 0)}x")
+        if following > end or Struct(f"={form}").size != length - head:
+            return _NO_SHAPE
         if number in _CONFIGURATION:
             numbers.append(number)
-            values.append(count + 1)
-        pattern += f"4s{form}{following - begin - length}x"
-        count += 1 + (number in _CONFIGURATION)
+        pattern += f"{head}x{form}{following - begin - length}x"
+        mask += b"\xff" * head + bytes(following - begin - head)
         begin = following
     if begin != end or numbers != list(_CONFIGURATION):
-        return None
-    struct, heads_of = Struct(pattern), itemgetter(*heads)
-    return _ServerShape(struct, heads_of, heads_of(struct.unpack(payload)), itemgetter(*values))
+        return _NO_SHAPE
+    bits = int.from_bytes(mask, "little")
+    return _ServerShape(Struct(pattern).unpack, bits, int.from_bytes(payload, "little") & bits)
 
 
 def unpack_connections(found: Found) -> Connections:

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import os
 import time
-from dataclasses import replace
 
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils import _host, _netlink
@@ -420,8 +419,8 @@ def test_what_the_kernel_does_not_keep_is_told(netns, module, monkeypatch):
     """As kernels before 5.2 do with tunnel types, which they do not know."""
 
     def without_tunnels(kernel, operation):
-        older = replace(operation.after, tunnel_type="ipip", tunnel_port=None, tunnel_checksum=None)
-        carry_out(kernel, replace(operation, after=older))
+        older = operation.after._replace(tunnel_type="ipip", tunnel_port=None, tunnel_checksum=None)
+        carry_out(kernel, operation._replace(after=older))
 
     netns.restore(f"-A {WEB} -s rr\n-a {WEB} -r {REAL}:80 -i -w 1 -x 9 -y 8\n")
     monkeypatch.setattr(Kernel, "apply", singly(without_tunnels))

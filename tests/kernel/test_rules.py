@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
-from dataclasses import replace
 
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
@@ -168,14 +167,14 @@ def _on_this_kernel(address):
 def _sayable_service(service):
     scheduler = service.scheduler if service.scheduler in SCHEDULERS[:-1] else "none"  # twos is not in older kernels
     one_packet = service.one_packet and service.key.protocol in ("udp", None)
-    return replace(service, scheduler=scheduler, one_packet=one_packet)
+    return service._replace(scheduler=scheduler, one_packet=one_packet)
 
 
 def _sayable_server(service, server):
     if server.forwarding != "nat" and not service.fwmark:
-        server = replace(server, key=ServerKey(server.key.address, service.port))
+        server = server._replace(key=ServerKey(server.key.address, service.port))
     if server.tunnel_type == "gre" and server.tunnel_checksum == "remcsum":
-        server = replace(server, tunnel_checksum="csum")
+        server = server._replace(tunnel_checksum="csum")
     return server
 
 
@@ -183,7 +182,7 @@ def _sayable(table):
     """A table that ipvsadm takes on this kernel, and can write."""
     made_sayable = {}
     for key, entry in table.items():
-        service = _sayable_service(replace(entry.service, key=replace(key, fwmark=min(key.fwmark, 2**31 - 1))))
+        service = _sayable_service(entry.service._replace(key=key._replace(fwmark=min(key.fwmark, 2**31 - 1))))
         servers = [
             _sayable_server(service.key, server)
             for server in entry.servers.values()
@@ -196,8 +195,8 @@ def _sayable(table):
 def _as_saved(entry):
     """Without what ipvsadm -S leaves out."""
     lost = frozenset({3}) if entry.service.scheduler in FLAG_NAMES else frozenset()
-    service = replace(entry.service, scheduler_flags=entry.service.scheduler_flags - lost)
-    servers = {key: replace(it, upper_threshold=0, lower_threshold=0) for key, it in entry.servers.items()}
+    service = entry.service._replace(scheduler_flags=entry.service.scheduler_flags - lost)
+    servers = {key: it._replace(upper_threshold=0, lower_threshold=0) for key, it in entry.servers.items()}
     return Entry(service, servers)
 
 

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._model import Server, ServerKey, Service, ServiceKey
 from helpers import failed, ok, put, seen, warned
@@ -98,10 +96,10 @@ def _moved(noun, number):
     if isinstance(noun, Server):
         return noun
     if isinstance(noun, Service):
-        return replace(noun, key=_moved(noun.key, number))
+        return noun._replace(key=_moved(noun.key, number))
     if noun.fwmark:
-        return replace(noun, fwmark=number)
-    return replace(noun, address=f"203.0.113.{number}" if noun.family == "ipv4" else f"2001:db8::{number}")
+        return noun._replace(fwmark=number)
+    return noun._replace(address=f"203.0.113.{number}" if noun.family == "ipv4" else f"2001:db8::{number}")
 
 
 def test_checksum_that_nobody_knows_is_left(netns, quick):

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ansible_collections.linux.lvs.plugins.module_utils._address import (
     IPV4,
     IPV6,
@@ -54,8 +52,9 @@ def addresses(family):
 
 
 def _far_services(family):
-    by_address = st.builds(ServiceKey, st.just(family), st.sampled_from(PROTOCOLS), addresses(family), PORTS)
-    by_mark = st.builds(ServiceKey, st.just(family), fwmark=st.integers(1, MAX_MARK))
+    protocols, address = st.sampled_from(PROTOCOLS), addresses(family)
+    by_address = st.tuples(st.just(family), protocols, address, PORTS).map(lambda values: ServiceKey(*values))
+    by_mark = st.integers(1, MAX_MARK).map(lambda mark: ServiceKey(family, fwmark=mark))
     return by_address | by_mark
 
 
@@ -145,7 +144,7 @@ def _tunnelled(table):
 def _server_for(service, server):
     if server.forwarding == "tunnel" or family_of(server.key.address) == service.family:
         return server
-    return replace(server, forwarding="tunnel", tunnel_type="ipip")
+    return server._replace(forwarding="tunnel", tunnel_type="ipip")
 
 
 NEAR = (_some(st.sampled_from(NEAR_SERVICES)), _some(st.sampled_from(NEAR_SERVERS)))

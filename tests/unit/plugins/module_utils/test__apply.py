@@ -86,7 +86,7 @@ class World:
         if (there is None) != (operation.before is None):
             raise Conflict(f"{operation}: not so")
         if there is not None:
-            operation = replace(operation, before=there)  # the kernel does not compare what it overwrites
+            operation = operation._replace(before=there)  # the kernel does not compare what it overwrites
         self.table = applied(self.table, [operation])
 
     def connections(self, service):

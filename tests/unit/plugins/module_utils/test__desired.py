@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._desired import (
     Desired,
@@ -50,21 +48,21 @@ SERVICES = (
         Service(SIP, "mh", frozenset({2}), one_packet=True),
     ),
     ("nothing given keeps everything", FULL, SIP, {}, FULL),
-    ("one packet off keeps the rest", FULL, SIP, {"one_packet": False}, replace(FULL, one_packet=False)),
+    ("one packet off keeps the rest", FULL, SIP, {"one_packet": False}, FULL._replace(one_packet=False)),
     ("same scheduler keeps its flags", FULL, SIP, {"scheduler": "sh"}, FULL),
     (
         "sh to mh keeps fallback and port",
         FULL,
         SIP,
         {"scheduler": "mh"},
-        replace(FULL, scheduler="mh", scheduler_flags=frozenset({1, 2})),
+        FULL._replace(scheduler="mh", scheduler_flags=frozenset({1, 2})),
     ),
     (
         "sh to rr drops the flags and keeps the persistence",
         FULL,
         SIP,
         {"scheduler": "rr"},
-        replace(FULL, scheduler="rr", scheduler_flags=frozenset()),
+        FULL._replace(scheduler="rr", scheduler_flags=frozenset()),
     ),
     (
         "new scheduler takes its flags along",
@@ -78,9 +76,9 @@ SERVICES = (
         FULL,
         SIP,
         {"scheduler_flags": {"sh-port"}},
-        replace(FULL, scheduler_flags=frozenset({2})),
+        FULL._replace(scheduler_flags=frozenset({2})),
     ),
-    ("no flags takes all away", FULL, SIP, {"scheduler_flags": set()}, replace(FULL, scheduler_flags=frozenset())),
+    ("no flags takes all away", FULL, SIP, {"scheduler_flags": set()}, FULL._replace(scheduler_flags=frozenset())),
     (
         "bare names of flags serve any scheduler",
         None,
@@ -93,7 +91,7 @@ SERVICES = (
         PLAIN,
         HTTP,
         {"persistence_timeout": 60},
-        replace(PLAIN, persistence_timeout=60, persistence_netmask=HOST),
+        PLAIN._replace(persistence_timeout=60, persistence_netmask=HOST),
     ),
     (
         "persistence begins with every IPv6 client for itself",
@@ -107,29 +105,29 @@ SERVICES = (
         FULL,
         SIP,
         {"persistence_timeout": 60},
-        replace(FULL, persistence_timeout=60),
+        FULL._replace(persistence_timeout=60),
     ),
     (
         "new netmask keeps timeout and engine",
         FULL,
         SIP,
         {"persistence_netmask": "255.0.0.0"},
-        replace(FULL, persistence_netmask="255.0.0.0"),
+        FULL._replace(persistence_netmask="255.0.0.0"),
     ),
-    ("empty engine is taken away", FULL, SIP, {"persistence_engine": ""}, replace(FULL, persistence_engine="")),
+    ("empty engine is taken away", FULL, SIP, {"persistence_engine": ""}, FULL._replace(persistence_engine="")),
     (
         "persistence off drops netmask and engine",
         FULL,
         SIP,
         {"persistence_timeout": None},
-        replace(FULL, persistence_timeout=None, persistence_netmask=None, persistence_engine=""),
+        FULL._replace(persistence_timeout=None, persistence_netmask=None, persistence_engine=""),
     ),
     (
         "persistence off may say that there is no engine",
         FULL,
         SIP,
         {"persistence_timeout": None, "persistence_engine": ""},
-        replace(FULL, persistence_timeout=None, persistence_netmask=None, persistence_engine=""),
+        FULL._replace(persistence_timeout=None, persistence_netmask=None, persistence_engine=""),
     ),
     (
         "port 0 with persistence",
@@ -239,14 +237,14 @@ SERVERS = (
     ("new one takes the defaults", None, HTTP, RIP, {}, Server(RIP, "direct", 1)),
     ("new one may have weight 0", None, HTTP, RIP, {"weight": 0}, Server(RIP, "direct", 0)),
     ("nothing given keeps everything", GUE, HTTP, RIP, {}, GUE),
-    ("new weight keeps forwarding and thresholds", NAT, HTTP, RIP, {"weight": 0}, replace(NAT, weight=0)),
+    ("new weight keeps forwarding and thresholds", NAT, HTTP, RIP, {"weight": 0}, NAT._replace(weight=0)),
     (
         "new forwarding keeps weight and thresholds",
         NAT,
         HTTP,
         RIP,
         {"forwarding": "direct"},
-        replace(NAT, forwarding="direct"),
+        NAT._replace(forwarding="direct"),
     ),
     (
         "new thresholds keep the weight",
@@ -254,7 +252,7 @@ SERVERS = (
         HTTP,
         RIP,
         {"upper_threshold": 60},
-        replace(NAT, upper_threshold=60),
+        NAT._replace(upper_threshold=60),
     ),
     ("tunnel is ipip when nothing is said", NAT, HTTP, RIP, {"forwarding": "tunnel"}, IPIP),
     ("leaving the tunnel drops its options", GUE, HTTP, RIP, {"forwarding": "nat"}, NAT),
@@ -266,12 +264,12 @@ SERVERS = (
         {"forwarding": "tunnel", "tunnel_type": "gue", "tunnel_port": 1},
         Server(RIP, "tunnel", tunnel_type="gue", tunnel_port=1, tunnel_checksum="none"),
     ),
-    ("gue keeps its checksum", GUE, HTTP, RIP, {"tunnel_port": 1}, replace(GUE, tunnel_port=1)),
-    ("gue keeps its port", GUE, HTTP, RIP, {"tunnel_checksum": "none"}, replace(GUE, tunnel_checksum="none")),
-    ("gue to gre drops port and remcsum", GUE, HTTP, RIP, {"tunnel_type": "gre"}, replace(GRE, tunnel_checksum="none")),
+    ("gue keeps its checksum", GUE, HTTP, RIP, {"tunnel_port": 1}, GUE._replace(tunnel_port=1)),
+    ("gue keeps its port", GUE, HTTP, RIP, {"tunnel_checksum": "none"}, GUE._replace(tunnel_checksum="none")),
+    ("gue to gre drops port and remcsum", GUE, HTTP, RIP, {"tunnel_type": "gre"}, GRE._replace(tunnel_checksum="none")),
     (
         "gue to gre keeps csum",
-        replace(GUE, tunnel_checksum="csum"),
+        GUE._replace(tunnel_checksum="csum"),
         HTTP,
         RIP,
         {"tunnel_type": "gre"},
@@ -283,7 +281,7 @@ SERVERS = (
         HTTP,
         RIP,
         {"tunnel_type": "gue", "tunnel_port": 6080},
-        replace(GUE, tunnel_checksum="csum"),
+        GUE._replace(tunnel_checksum="csum"),
     ),
     ("gre to ipip drops the checksum", GRE, HTTP, RIP, {"tunnel_type": "ipip"}, IPIP),
     (
@@ -303,7 +301,7 @@ SERVERS = (
         Server(ServerKey("198.51.100.1", 8080), "nat"),
     ),
     ("mark's own port", None, MARK, ServerKey("198.51.100.1", 0), {}, Server(ServerKey("198.51.100.1", 0))),
-    ("equal thresholds", NAT, HTTP, RIP, {"lower_threshold": 100}, replace(NAT, lower_threshold=100)),
+    ("equal thresholds", NAT, HTTP, RIP, {"lower_threshold": 100}, NAT._replace(lower_threshold=100)),
 )
 
 _OTHER_FAMILY = (
@@ -411,7 +409,7 @@ SERVER_ERRORS = (
 ODD_SERVICES = (
     (Service(ALL_PORTS), "port: 0 (all ports) needs a persistent service: give persistence_timeout"),
     (Service(SIP, persistence_engine="sip"), "persistence_engine: needs persistence_timeout above 0"),
-    (replace(PLAIN, one_packet=True), "one_packet: one-packet scheduling is for protocol udp only, not for tcp"),
+    (PLAIN._replace(one_packet=True), "one_packet: one-packet scheduling is for protocol udp only, not for tcp"),
 )
 ODD_SERVERS = (
     (Server(ServerKey("198.51.100.1", 8080)), _OTHER_PORT.format("direct")),
@@ -493,7 +491,7 @@ def test_odd_server_that_would_change_is_refused(odd, problem):
 def test_service_keeps_its_servers_and_the_others():
     table = {HTTP: Entry(PLAIN, {RIP: NAT}), MARK: Entry(Service(MARK), {})}
     desired = with_service(table, ServiceSpec(HTTP, {"scheduler": "wlc"}))
-    assert desired == Desired({**table, HTTP: Entry(replace(PLAIN, scheduler="wlc"), {RIP: NAT})})
+    assert desired == Desired({**table, HTTP: Entry(PLAIN._replace(scheduler="wlc"), {RIP: NAT})})
 
 
 def test_absent_service_goes_alone():
@@ -506,7 +504,7 @@ def test_server_keeps_its_service_and_the_others():
     other = Server(ServerKey("198.51.100.2", 80), "nat")
     table = {HTTP: Entry(PLAIN, {RIP: NAT, other.key: other}), MARK: Entry(Service(MARK), {})}
     desired = with_server(table, HTTP, ServerSpec(RIP.address, None, {"weight": 0}))
-    expected = Entry(PLAIN, {RIP: replace(NAT, weight=0), other.key: other})
+    expected = Entry(PLAIN, {RIP: NAT._replace(weight=0), other.key: other})
     assert desired == Desired({**table, HTTP: expected})
 
 
@@ -597,7 +595,7 @@ def test_minimum_active_is_not_asked_of_a_missing_server(verb, table):
 
 
 def test_minimum_active_is_not_asked_when_the_server_is_drained_already():
-    table = {HTTP: Entry(PLAIN, {RIP: replace(NAT, weight=0)})}
+    table = {HTTP: Entry(PLAIN, {RIP: NAT._replace(weight=0)})}
     assert _taken_away("drain", table, 5) == Desired(table, awaited=((HTTP, RIP),))
 
 
@@ -611,16 +609,16 @@ def test_drained_server_has_weight_0_keeps_the_rest_and_is_awaited():
     desired = with_drained_server(
         {HTTP: Entry(PLAIN, {RIP: NAT})}, HTTP, ServerSpec(RIP.address, None, {}), DrainSpec()
     )
-    assert desired == Desired({HTTP: Entry(PLAIN, {RIP: replace(NAT, weight=0)})}, awaited=((HTTP, RIP),))
+    assert desired == Desired({HTTP: Entry(PLAIN, {RIP: NAT._replace(weight=0)})}, awaited=((HTTP, RIP),))
 
 
 def test_drained_server_may_change_otherwise():
     spec = ServerSpec(RIP.address, None, {"upper_threshold": 70})
     desired = with_drained_server({HTTP: Entry(PLAIN, {RIP: NAT})}, HTTP, spec, DrainSpec())
-    assert desired.table[HTTP].servers[RIP] == replace(NAT, weight=0, upper_threshold=70)
+    assert desired.table[HTTP].servers[RIP] == NAT._replace(weight=0, upper_threshold=70)
 
 
-TCP_P, UDP_P = replace(PLAIN, persistence_timeout=60), Service(SIP, persistence_timeout=60)
+TCP_P, UDP_P = PLAIN._replace(persistence_timeout=60), Service(SIP, persistence_timeout=60)
 MARK_P = Service(MARK, persistence_timeout=60)
 # service, drain_wait_for, expire_quiescent_template, kinds
 KINDS = (
@@ -634,7 +632,7 @@ KINDS = (
     ("persistent TCP whose templates expire", TCP_P, None, True, ("active",)),
     ("persistent mark whose templates expire", MARK_P, None, True, ("active", "inactive")),
     ("what was asked for", TCP_P, ("inactive",), False, ("inactive",)),
-    ("protocol of the kernel's own", Service(replace(HTTP, protocol="protocol-47")), None, False, ("active",)),
+    ("protocol of the kernel's own", Service(HTTP._replace(protocol="protocol-47")), None, False, ("active",)),
 )
 
 
@@ -671,7 +669,7 @@ DRAIN_WARNINGS = (
     ("persistent whose templates expire", TCP_P, True, ()),
     (
         "persistent dh",
-        replace(TCP_P, scheduler="dh"),
+        TCP_P._replace(scheduler="dh"),
         False,
         (_COMING, f"tcp 192.0.2.1:80 uses scheduler dh: {_REFUSED}"),
     ),
@@ -702,7 +700,7 @@ def test_drained_first_has_all_that_is_kept_as_desired_and_all_that_goes_at_weig
             else {}
         )
         assert entry.service == (desired if key in desired else current)[key].service
-        assert entry.servers == {**kept, **{name: replace(server, weight=0) for name, server in going.items()}}
+        assert entry.servers == {**kept, **{name: server._replace(weight=0) for name, server in going.items()}}
         assert {name for service, name in awaited if service == key} == set(going)
     assert len(awaited) == len(set(awaited))
 

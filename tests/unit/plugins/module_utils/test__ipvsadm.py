@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import (
     command,
@@ -107,7 +105,7 @@ COMMANDS = (
         "ipvsadm -a -t 192.0.2.1:80 -r 198.51.100.1:80 -m -w 5 -x 9 -y 5",
     ),
     (
-        Operation(HTTP, RIP, _SERVER, replace(_SERVER, weight=0)),
+        Operation(HTTP, RIP, _SERVER, _SERVER._replace(weight=0)),
         "ipvsadm -e -t 192.0.2.1:80 -r 198.51.100.1:80 -m -w 0 -x 9 -y 5",
     ),
     (Operation(HTTP, RIP, _SERVER, None), "ipvsadm -d -t 192.0.2.1:80 -r 198.51.100.1:80"),
@@ -115,7 +113,7 @@ COMMANDS = (
 
 
 def _odd_service(protocol="tcp", **attributes):
-    return Service(replace(HTTP, protocol=protocol), **attributes)
+    return Service(HTTP._replace(protocol=protocol), **attributes)
 
 
 # What netlink can do and ipvsadm can't

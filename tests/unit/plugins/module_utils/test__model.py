@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import fields
 
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._model import (
@@ -331,7 +331,7 @@ def test_what_was_gathered_can_be_declared_again(table):
         left_out = set() if persistent else {"persistence_netmask", "persistence_engine"}
         assert set(given_service) == (set(SERVICE_ATTRIBUTES) - left_out) | engine
         bits = flag_bits(service.scheduler, given_service["scheduler_flags"])
-        assert replace(service, **{**given_service, "scheduler_flags": bits}) == service
+        assert service._replace(**{**given_service, "scheduler_flags": bits}) == service
         for server in servers:
             spec = read_server(Reader(server, "", problems))
             assert Server(spec.key(key), **spec.given) == table[key].servers[spec.key(key)]
@@ -366,18 +366,18 @@ def test_what_makes_no_sense_in_a_server(service, server, problems):
 
 
 def test_attributes_are_the_fields_in_their_order():
-    assert tuple(field.name for field in fields(Service)) == ("key", *SERVICE_ATTRIBUTES)
-    assert tuple(field.name for field in fields(Server)) == ("key", *SERVER_ATTRIBUTES)
-    assert {field.name for field in fields(ServiceKey)} == set(SERVICE_IDENTITY)
-    assert tuple(field.name for field in fields(ServerKey)) == SERVER_IDENTITY
+    assert Service._fields == ("key", *SERVICE_ATTRIBUTES)
+    assert Server._fields == ("key", *SERVER_ATTRIBUTES)
+    assert set(ServiceKey._fields) == set(SERVICE_IDENTITY)
+    assert ServerKey._fields == SERVER_IDENTITY
 
 
 @pytest.mark.parametrize(
     "noun", [HTTP, RIP, Service(HTTP), Server(RIP), Entry(Service(HTTP), {})], ids=lambda noun: type(noun).__name__
 )
 def test_nouns_are_frozen(noun):
-    with pytest.raises(FrozenInstanceError):
-        setattr(noun, fields(noun)[0].name, None)
+    with pytest.raises(AttributeError):
+        setattr(noun, noun._fields[0], None)
 
 
 def test_equality_is_configuration_and_not_identity():

@@ -5,7 +5,6 @@ drained first), rules are properties."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -233,7 +232,7 @@ def test_operation_says_what_it_does(verb, before, after, words):
 
 def test_operation_on_a_service_names_the_service():
     key = ServiceKey("ipv6", fwmark=7)
-    operation = Operation(key, None, Service(key), replace(Service(key), scheduler="rr"))
+    operation = Operation(key, None, Service(key), Service(key)._replace(scheduler="rr"))
     assert operation.entry == "fwmark 7 (ipv6)"
 
 

@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse, render
@@ -339,8 +337,8 @@ ODD = {
     "direct server on another port": Entry(
         Service(HTTP), {ServerKey("198.51.100.1", 81): Server(ServerKey("198.51.100.1", 81))}
     ),
-    "port 0 without persistence": Entry(Service(replace(HTTP, port=0)), {}),
-    "another protocol": Entry(Service(replace(HTTP, protocol="protocol-47")), {}),
+    "port 0 without persistence": Entry(Service(HTTP._replace(port=0)), {}),
+    "another protocol": Entry(Service(HTTP._replace(protocol="protocol-47")), {}),
     "one-packet on TCP": Entry(Service(HTTP, one_packet=True), {}),
     "an engine without persistence": Entry(Service(HTTP, persistence_engine="sip"), {}),
     "persistent for two months": Entry(
@@ -452,7 +450,7 @@ def _sensible(table):
     """What of a table we would create."""
     return {
         key: Entry(
-            replace(entry.service, one_packet=entry.service.one_packet and key.protocol in (None, "udp")),
+            entry.service._replace(one_packet=entry.service.one_packet and key.protocol in (None, "udp")),
             {name: server for name, server in entry.servers.items() if server.forwarding == "nat" or not key.fwmark},
         )
         for key, entry in table.items()

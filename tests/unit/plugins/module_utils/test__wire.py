@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._model import Server, ServerKey, Service, ServiceKey
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
 from ansible_collections.linux.lvs.plugins.module_utils._wire import (
+    _NO_SHAPE,
     CMD_ATTRIBUTES,
     DEST_ATTRIBUTES,
     NLM_F_ACK,
@@ -18,7 +18,6 @@ from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     NLMSG_DONE,
     NLMSG_ERROR,
     SVC_ATTRIBUTES,
-    Message,
     _server_shape,
     operation_command,
     pack_message,
@@ -32,7 +31,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     unpack_nest,
     unpack_server,
     unpack_server_key,
-    unpack_server_message,
+    unpack_servers,
     unpack_service,
     unpack_service_key,
 )
@@ -55,7 +54,7 @@ def u32(value):
 
 # What only the kernel can hold, by what it says
 ODD_SERVICES = (
-    ({"PROTOCOL": u16(47)}, replace(HTTP, protocol="protocol-47")),
+    ({"PROTOCOL": u16(47)}, HTTP._replace(protocol="protocol-47")),
     ({"FWMARK": None}, HTTP),
     ({"FWMARK": u32(0)}, HTTP),
 )
@@ -139,6 +138,7 @@ SERVERS = ANY_TABLES.filter(lambda table: any(entry.servers for entry in table.v
 )
 def test_message_of_a_server_is_read_as_its_attributes_are(cases):
     """In the kernel's order and in others, by kernels of any age, of shapes that follow each other in one process."""
+    payloads, expected = [], []
     for (key, server), unknown, turned in cases:
         observed = {f"{name}_CONNS": u32(7) for name in ("ACTIVE", "INACT", "PERSIST")}
         observed.update(STATS=bytes(40), STATS64=bytes(80))
@@ -147,9 +147,12 @@ def test_message_of_a_server_is_read_as_its_attributes_are(cases):
         names = names[turned:] + names[:turned]
         inner = joined([(DEST_ATTRIBUTES.index(name), found[DEST_ATTRIBUTES.index(name)]) for name in names])
         payload = struct.pack("=HH", 4 + len(inner), CMD_ATTRIBUTES.index("DEST")) + inner
-        assert unpack_server_message(payload, key) == unpack_server(found, key)
-        assert unknown or unpack_server_message(payload, key) == server
-        assert bool(_server_shape(payload)) is not bool(unknown or turned)
+        assert unpack_servers([payload], key) == [unpack_server(found, key)]
+        assert unknown or unpack_servers([payload], key) == [server]
+        assert (_server_shape(payload) is _NO_SHAPE) is bool(unknown or turned)
+        payloads.append(payload)
+        expected.append(unpack_server(found, HTTP))
+    assert unpack_servers(payloads, HTTP) == expected
 
 
 @pytest.mark.parametrize("said", IDLE_SERVICES, ids=str)
@@ -174,7 +177,7 @@ def test_engine_is_left_out_when_there_is_none():
 
 
 _SERVICE, _SERVER = Service(HTTP), Server(RIP)
-_HEAVIER = replace(_SERVER, weight=2)
+_HEAVIER = _SERVER._replace(weight=2)
 OPERATIONS = (
     ("NEW_SERVICE", Operation(HTTP, None, None, _SERVICE), pack_service(_SERVICE)),
     ("SET_SERVICE", Operation(HTTP, None, Service(HTTP, "rr"), _SERVICE), pack_service(_SERVICE)),
@@ -203,10 +206,10 @@ def test_messages_of_a_datagram_are_told_apart():
     done = struct.pack("=IHHIIi", 20, NLMSG_DONE, 2, 9, 0, 0)
     bare = struct.pack("=IHHII", 16, NLMSG_DONE, 2, 10, 0)
     assert list(unpack_messages(data + error + done + bare)) == [
-        Message(26, 7, 0, b"abcd"),
-        Message(NLMSG_ERROR, 8, 17, b""),
-        Message(NLMSG_DONE, 9, 0, b""),
-        Message(NLMSG_DONE, 10, 0, b""),
+        (26, 7, 0, b"abcd"),
+        (NLMSG_ERROR, 8, 17, b""),
+        (NLMSG_DONE, 9, 0, b""),
+        (NLMSG_DONE, 10, 0, b""),
     ]
 
 
