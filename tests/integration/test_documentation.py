@@ -75,11 +75,11 @@ def examples(module, netns):
     return play_of_tasks(f"Examples of {module}", netns.name, text)
 
 
-def test_examples_of_all_modules_play_from_top_to_bottom_on_an_empty_table(ansible, make_netns):
+def test_examples_of_all_modules_play_from_top_to_bottom_on_an_empty_table(patient_ansible, make_netns):
     """In one file, since Ansible's start takes longer than a task."""
     namespaces = {module: with_eth1(make_netns()) for module in MODULES}
     plays = "".join(examples(module, netns) for module, netns in namespaces.items())
-    assert ansible.play(plays).recap["failed"] == 0
+    assert patient_ansible.play(plays).recap["failed"] == 0
     assert {module: netns.save() for module, netns in namespaces.items()} == TABLES
     for module, (word, shown) in SETTINGS.items():
         assert namespaces[module].ipvsadm("-L", word) == shown
@@ -138,14 +138,14 @@ def test_ansible_doc_lists_all_modules(ansible):
     assert re.findall(r"^linux\.lvs\.(\w+)", listed, re.MULTILINE) == MODULES
 
 
-def test_guide_of_the_table_plays(ansible, netns, tmp_path):
+def test_guide_of_the_table_plays(patient_ansible, netns, tmp_path):
     text = (REPOSITORY / "docs/docsite/rst/table_guide.rst").read_text()
     variables, *tasks = [
         textwrap.dedent(block)
         for block in re.findall(r"^\.\. code-block:: \S+\n\n((?:    .*\n|\n)+)", text, re.MULTILINE)
     ]
     (tmp_path / "vars.yml").write_text(variables)
-    played = ansible.play(play_of_tasks("Guide", netns.name, "\n".join(tasks)), "-e", f"@{tmp_path / 'vars.yml'}")
+    played = patient_ansible.play(play_of_tasks("Guide", netns.name, "\n".join(tasks)), "-e", f"@{tmp_path / 'vars.yml'}")
     assert played.recap["failed"] == 0
     assert played.recap["changed"] == 3
     assert netns.save() == [

@@ -27,7 +27,7 @@ CORES = installed("LVS_CORES")
 PYROUTE2 = installed("LVS_PYROUTE2")
 
 
-def command(*argv, check=True, input=None, timeout=60):
+def command(*argv, check=True, input=None, timeout=300):
     """Run it. check: anything but exit status 0 is a failed test that shows all output."""
     argv = [str(word) for word in argv]
     done = subprocess.run(argv, input=input, capture_output=True, text=True, timeout=timeout, check=False)
@@ -51,7 +51,7 @@ class Namespace:
             process.communicate()
         command("ip", "netns", "delete", self.name)
 
-    def run(self, *argv, check=True, input=None, timeout=60):
+    def run(self, *argv, check=True, input=None, timeout=300):
         return command("ip", "netns", "exec", self.name, *argv, check=check, input=input, timeout=timeout)
 
     def ip(self, *lines):
