@@ -145,7 +145,9 @@ def test_guide_of_the_table_plays(patient_ansible, netns, tmp_path):
         for block in re.findall(r"^\.\. code-block:: \S+\n\n((?:    .*\n|\n)+)", text, re.MULTILINE)
     ]
     (tmp_path / "vars.yml").write_text(variables)
-    played = patient_ansible.play(play_of_tasks("Guide", netns.name, "\n".join(tasks)), "-e", f"@{tmp_path / 'vars.yml'}")
+    played = patient_ansible.play(
+        play_of_tasks("Guide", netns.name, "\n".join(tasks)), "-e", f"@{tmp_path / 'vars.yml'}"
+    )
     assert played.recap["failed"] == 0
     assert played.recap["changed"] == 3
     assert netns.save() == [

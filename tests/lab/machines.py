@@ -32,6 +32,7 @@ import sys
 import time
 from pathlib import Path
 
+from balance import Balance
 from run import end_session, own_processor
 
 LAB = Path(__file__).resolve().parent
@@ -161,10 +162,12 @@ def keep(directory):
     machines = [Machine(directory, spec, number) for number in range(len(spec["machines"]))]
     owner = os.environ.get("LAB_OWNER")
     watched = [os.pidfd_open(int(owner))] if owner else []
+    balance = Balance()
     try:
         while not select.select(watched, [], [], 0.1)[0]:
             for machine in machines:
                 machine.look()
+            balance.look([machine.process.pid for machine in machines if machine.process and not machine.emulated])
     finally:
         for machine in machines:
             machine.end()
