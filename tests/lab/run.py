@@ -60,6 +60,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--time", type=float, default=300, metavar="SECONDS", help="limit, default %(default)s")
     parser.add_argument("--mem", default="2G", help="memory of the throw-away kernel, default %(default)s")
+    parser.add_argument("--unbound", action="store_true", help="on all processors, where system calls are dearer")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     return parser.parse_args(arguments)
 
@@ -75,7 +76,7 @@ def uml(job, options):
     kernel = Path(found.stdout.strip())
     write_script(job, options.command, "uml", home="/run/lvs-lab")
     receive, send = os.pipe()
-    processor = own_processor()
+    processors = os.sched_getaffinity(0) if options.unbound else {own_processor()}
     words = [
         *("seccomp=on", f"mem={options.mem}", "rootfstype=hostfs", "rootflags=/", "ro", "noreboot", "quiet"),
         *("con=null", "con0=null,fd:1", "ssl=null", f"ssl0=null,fd:{send}"),
@@ -90,7 +91,7 @@ def uml(job, options):
             stderr=console,
             pass_fds=[send],
             start_new_session=True,
-            preexec_fn=lambda: os.sched_setaffinity(0, {processor}),
+            preexec_fn=lambda: os.sched_setaffinity(0, processors),
         )
     os.close(send)
     follow(child, receive, options.time)
