@@ -62,8 +62,11 @@ def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_"
             )
         if len(set(families)) < len(families):
             options.problem("gateway", "at most one address of each family")
-    elif needs["gateway"]:
-        options.problem("gateway", f"goes with nat only; with {forwarding} this server answers clients itself")
+    else:
+        if needs["gateway"]:
+            options.problem("gateway", f"goes with nat only; with {forwarding} this server answers clients itself")
+        if not options.value("vips"):  # on a host that had some they would go, and clients with them
+            options.problem("vips", f"is required with {forwarding}: the addresses that clients ask for")
     if needs["directors"] and not tunnel:
         options.problem("directors", f"goes with tunnel only, not with {forwarding}")
     if problems:
@@ -80,7 +83,7 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
     lines: list[str] = []
     if needs["forwarding"] == "nat":
         lines += _nat(needs["gateway"], looked, problems)
-    elif needs["vips"]:
+    else:
         lines += _suppressed_arp(needs["interfaces"], looked["links"], problems)
         lines += _tunnels(needs) if needs["forwarding"] == "tunnel" else _direct(needs["vips"])
     if problems:
@@ -111,7 +114,7 @@ def _of(addresses: Sequence[str], family: str) -> list[str]:
 
 
 def _modules(needs: Mapping[str, Any]) -> list[str]:
-    if needs["forwarding"] == "direct" and needs["vips"]:
+    if needs["forwarding"] == "direct":
         return ["dummy"]
     if needs["forwarding"] != "tunnel":
         return []
@@ -128,7 +131,7 @@ def _modules(needs: Mapping[str, Any]) -> list[str]:
 
 def _asked_sysctls(needs: Mapping[str, Any]) -> dict[str, str | None]:
     """Patterns of the sysctls whose values matter, as they have to be."""
-    if needs["forwarding"] == "nat" or not needs["vips"]:
+    if needs["forwarding"] == "nat":
         return {}
     asked: dict[str, str | None] = {f"net/ipv4/conf/*/{name}": None for name in _ARP_SYSCTLS}
     for interface in needs["interfaces"] or ["default"]:
