@@ -24,16 +24,21 @@ class Balance:
 
     def look(self, sessions):
         """Call it often: it moves at most one of the sessions every half second."""
-        elapsed = time.monotonic() - self._seen[0]
-        if elapsed < EVERY:
+        now = time.monotonic()
+        then, idle_before, used_before = self._seen
+        if now - then < EVERY:
             return
-        _then, idle_before, used_before = self._seen
         idle, members = idle_times(), members_of(sessions)
-        used = {session: sum(processes.values()) for session, processes in members.items()}
-        self._seen = time.monotonic(), idle, used
-        spare = {number: (idle[number] - idle_before.get(number, 0)) / elapsed for number in os.sched_getaffinity(0)}
-        share = {session: (used[session] - used_before.get(session, used[session])) / elapsed for session in used}
-        places = {session: processor_of(session) for session in used}
+        self._seen = now, idle, {process: used for processes in members.values() for process, used in processes.items()}
+        elapsed = now - then
+        # a container may number its processors otherwise in one place than in the other
+        known = os.sched_getaffinity(0) & set(idle) & set(idle_before)
+        spare = {number: (idle[number] - idle_before[number]) / elapsed for number in known}
+        share = {
+            session: sum(used - used_before.get(process, used) for process, used in processes.items()) / elapsed
+            for session, processes in members.items()
+        }
+        places = {session: processor_of(session) for session in members}
         moved, processor = chosen(spare, share, places) or (None, None)
         places[moved] = processor
         for session, processes in members.items():  # all of them each time: new ones begin where their parent was
@@ -46,8 +51,8 @@ def chosen(spare, share, places):
 
     By processor the share of time in which it did nothing, by session that in which it did something, and where it is.
     """
-    target = max(spare, key=spare.get)
-    if spare[target] < IDLE:
+    target = max(spare, key=spare.get, default=None)
+    if target is None or spare[target] < IDLE:
         return None
     movable = [
         session
@@ -59,10 +64,13 @@ def chosen(spare, share, places):
 
 def keep_on(process, processor):
     """All threads of it."""
+    threads = []
     with contextlib.suppress(OSError):
-        for thread in os.listdir(f"/proc/{process}/task"):
-            if processor is not None and os.sched_getaffinity(int(thread)) != {processor}:
-                os.sched_setaffinity(int(thread), {processor})
+        threads = os.listdir(f"/proc/{process}/task")
+    for thread in map(int, threads if processor is not None else []):
+        with contextlib.suppress(OSError):
+            if os.sched_getaffinity(thread) != {processor}:
+                os.sched_setaffinity(thread, {processor})
 
 
 def processor_of(session):
@@ -86,7 +94,8 @@ def members_of(sessions):
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError):
-                fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
+                # a name may be cut in the middle of a character
+                fields = Path("/proc", entry, "stat").read_text(errors="replace").rpartition(")")[2].split()
                 if int(fields[3]) in members:
                     members[int(fields[3])][int(entry)] = (int(fields[11]) + int(fields[12])) / TICKS
     return members

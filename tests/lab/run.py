@@ -230,7 +230,7 @@ def processes_of(session):
         if not entry.name.isdigit():
             continue
         try:
-            words = (entry / "stat").read_text().rpartition(")")[2].split()
+            words = (entry / "stat").read_text(errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
         if words[3] == str(session) and words[0] != "Z":

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 
 import pytest
+from ansible_collections.linux.lvs.tests.lab import balance
 from ansible_collections.linux.lvs.tests.lab.balance import chosen, keep_on, members_of, processor_of
 
 BOTH_ON_0 = {7: 0, 8: 0}
@@ -19,6 +21,7 @@ CASES = {
     "the one that fits beside what is there": ({0: 0.0, 1: 0.5}, {7: 0.4, 8: 0.6}, BOTH_ON_0, (7, 1)),
     "none that may run anywhere": ({0: 0.0, 1: 1.0}, {7: 0.4}, {7: None}, None),
     "none where there is one processor": ({0: 0.0}, {7: 0.4, 8: 0.6}, BOTH_ON_0, None),
+    "none where nothing is known of processors": ({}, {7: 0.4}, {7: 0}, None),
     "none of none": ({0: 0.0, 1: 1.0}, {}, {}, None),
 }
 
@@ -41,3 +44,17 @@ def test_session_moves_as_a_whole():
             assert {processor_of(process) for process in members} == {processor}
         finally:
             os.killpg(shell.pid, 9)
+
+
+def test_processes_with_any_name_are_looked_at(monkeypatch):
+    """Also those of others, whose name was cut in the middle of a character: the machines ended with their keeper once."""
+    monkeypatch.setattr(balance, "EVERY", 0)
+    program = r"import ctypes; ctypes.CDLL(None).prctl(15, b'abc\xe2\x80', 0, 0, 0); print(flush=True); input()"
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as named:
+        named.stdout.readline()
+        kept = balance.Balance()
+        for _time in range(2):
+            kept.look([named.pid])
+        assert list(members_of([named.pid])[named.pid]) == [named.pid]
+        named.communicate(b"\n")
