@@ -6,16 +6,16 @@
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo:  ## the classical example on a real IPVS kernel, set up, answered, changed, repaired, drained
+demo:  ## the classical example on a real IPVS kernel, set up, answered, changed, drained, repaired
 	@tests/demo/run
 
-test:  ## everything that a change must pass
+test:  ## what a change must pass
 	@exec python3 tests/all.py
 
 test-fast:  ## a selection, in less than two minutes
 	@exec python3 tests/all.py fast
 
-test-all:  ## test, with every ansible-core, long random tests, and all on a kernel that is not the lab's own
+test-all:  ## test, with every scenario and ansible-core, long random tests, and all on kernels that are not the lab's own
 	@exec python3 tests/all.py long
 
 lint:  ## all linters, sanity tests too

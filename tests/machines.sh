@@ -23,7 +23,11 @@ trap 'exit 143' TERM
 
 start() {
     mkdir "$homes/$1"
-    HOME=$homes/$1 setsid timeout 3000 molecule test --scenario-name "$1" >"$homes/$1.log" 2>&1 </dev/null &
+    # its steps are shown as they begin, all else only if it fails
+    # shellcheck disable=SC2016
+    HOME=$homes/$1 setsid timeout 3000 bash -c 'set -o pipefail
+        molecule test --scenario-name "$1" 2>&1 | tee "$2" | sed -un "s/^INFO *\[\(.* > .*\)\] Executing.*/    \1/p"' \
+        molecule "$1" "$homes/$1.log" </dev/null &
     scenarios[$!]=$1 begins[$!]=$SECONDS
 }
 

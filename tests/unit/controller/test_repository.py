@@ -66,7 +66,6 @@ PURE_IMPORTS = {
     "functools",
     "ipaddress",
     "itertools",
-    "operator",
     "re",
     "shlex",
     "struct",
@@ -236,3 +235,13 @@ def test_readme_names_every_playbook():
     assert set(re.findall(r"`linux\.lvs\.(\w+)`", readme.partition("## Playbooks")[2].partition("## ")[0])) == {
         path.stem for path in PLAYBOOKS
     }
+
+
+@pytest.mark.parametrize("scenario", ["direct", "nat", "tunnel"])
+def test_scenario_has_the_steps_that_all_have_in_their_order(scenario):
+    common, own = (
+        read_yaml(f"extensions/molecule/{path}")["scenario"]["test_sequence"]
+        for path in ("config.yml", f"{scenario}/molecule.yml")
+    )
+    left = iter(own)
+    assert all(step in left for step in common)
