@@ -154,7 +154,7 @@ class Network:
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left():
     if not os.environ.get("LVS_LAB"):
-        pytest.exit("these tests change the kernel's tables: run them with tests/run kernel", returncode=2)
+        pytest.exit("these tests change the kernel's tables: run them with tests/run", returncode=2)
     before = _leftovers()
     yield
     deadline = time.monotonic() + 3

@@ -11,6 +11,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._model import Server, Se
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation
 from ansible_collections.linux.lvs.plugins.module_utils._wire import (
     _NO_SHAPE,
+    _SERVER_SHAPES,
     CMD_ATTRIBUTES,
     DEST_ATTRIBUTES,
     NLM_F_ACK,
@@ -138,6 +139,7 @@ SERVERS = ANY_TABLES.filter(lambda table: any(entry.servers for entry in table.v
 )
 def test_message_of_a_server_is_read_as_its_attributes_are(cases):
     """In the kernel's order and in others, by kernels of any age, of shapes that follow each other in one process."""
+    _SERVER_SHAPES.clear()
     payloads, expected = [], []
     for (key, server), unknown, turned in cases:
         observed = {f"{name}_CONNS": u32(7) for name in ("ACTIVE", "INACT", "PERSIST")}
