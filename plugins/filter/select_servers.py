@@ -14,7 +14,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._options import as_list
 from ansible_collections.linux.lvs.plugins.plugin_utils._filters import input_told, table_of
 
 
-def select_servers(value: Any, addresses: Any) -> list[dict[str, Any]]:
+def select_servers(value: Any, addresses: Any = None) -> list[dict[str, Any]]:
     """The servers with these addresses, each with the service that it is one of."""
     with input_told([value, addresses]):
         wanted = _addresses(addresses)
@@ -34,6 +34,8 @@ def select_servers(value: Any, addresses: Any) -> list[dict[str, Any]]:
 def _addresses(value: Any) -> set[str]:
     problems: list[str] = []
     found: set[str] = set()
+    if value is None:
+        raise InvalidInput(["addresses: is required, a list of addresses of real servers"])
     try:
         given = as_list(value)
     except ValueError as error:
