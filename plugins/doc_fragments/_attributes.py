@@ -41,7 +41,8 @@ attributes:
       - Nothing is waited for, written or loaded into the kernel. RV(commands) are those of the real run.
       - A host whose kernel has no IPVS loaded has an empty table. That is known without pyroute2, so the first play
         against a bare host can be checked.
-      - A warning names a scheduler or persistence engine that the host's kernel has neither loaded nor as a module.
+      - A warning names a scheduler or persistence engine that the host's kernel has neither loaded nor as a module. On a
+        host without a list of modules, such as a container, that can't be told, nor whether IPVS could be loaded.
   diff_mode:
     support: full
     details:

@@ -56,12 +56,12 @@ options:
       - With O(state=drained) an error.
     type: int
   upper_threshold:
-    description: At this many connections the server gets no more, V(0) for no limit. So it is with a new server.
+    description: At this many connections the server gets no more, V(0) for no limit, which a new server gets.
     type: int
   lower_threshold:
     description:
       - Below this many connections a server that was full is chosen again, V(0) to leave that to the kernel (three
-        quarters of O(upper_threshold)). So it is with a new server.
+        quarters of O(upper_threshold)), which a new server gets.
       - Not above O(upper_threshold).
     type: int
   tunnel_type:
@@ -96,7 +96,8 @@ options:
     default: present
   minimum_active:
     description:
-      - With O(state=drained) and O(state=absent). Refuse when fewer than this many other servers of the service with
+      - With O(state=drained) and O(state=absent); not looked at with O(state=present), O(weight=0) included, so that it
+        may be a default of a whole play. Refuse when fewer than this many other servers of the service with
         weight above 0 would remain.
       - Not asked when nothing would change.
     type: int

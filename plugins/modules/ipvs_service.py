@@ -79,7 +79,7 @@ options:
   persistence_timeout:
     description:
       - For how many seconds a client is sent to the same server again, up to V(2678400).
-      - V(0) turns persistence off, and its netmask and engine go with it. So it is with a new service.
+      - V(0) turns persistence off, and its netmask and engine go with it. A new service is not persistent.
     type: int
   persistence_netmask:
     description:

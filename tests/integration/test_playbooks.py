@@ -146,7 +146,7 @@ WRONG = (
     (
         "drain_server",
         {"drain_server_addresses": "web1,172.16.0.1"},
-        "drain_server_addresses: web1, 172.16.0.1 are not addresses; names are not resolved",
+        "drain_server_addresses: not addresses: web1, 172.16.0.1; names are not resolved",
     ),
     (
         "enable_server",
@@ -245,7 +245,7 @@ class TestDrainAndEnable:
         before = site.tables()
         text = site.fails("drain_server", drain_server_addresses=RIPS[2])
         assert "the kernel also has lvs1: fwmark 9 (ipv4) -> 172.16.0.3:0, which lvs_services does not declare" in text
-        assert "the kernel lacks lvs2: fwmark 7 (ipv4) -> 172.16.0.3:0; linux.lvs.apply_table adds it" in text
+        assert "not in the kernel of lvs2: fwmark 7 (ipv4) -> 172.16.0.3:0; linux.lvs.apply_table adds it" in text
         assert site.tables() == before
 
 
