@@ -66,3 +66,23 @@ def test_a_later_release_of_it_takes_over_when_something_happens(netns, keeper):
     netns.run("ip", "address", "del", "192.0.2.1/32", "dev", "lvs0")
     assert select.select([process.stdout], [], [], 30)[0]
     assert process.stdout.readline() == "later: -4 address add 192.0.2.1/32 dev lvs0\n"
+
+
+def test_addresses_do_not_wait_for_an_interface_that_is_down(netns, tmp_path):
+    program, lines = tmp_path / "keep.py", tmp_path / "vips"
+    program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(tmp_path / "state"))))
+    lines.write_text("vip 192.0.2.1/32 down0\nvip 192.0.2.2/32 up0\n")
+    for device in ("down0", "up0"):
+        netns.run("ip", "link", "add", device, "type", "dummy")
+    netns.run("ip", "link", "set", "up0", "up")
+    for number in (1, 2):
+        netns.ipvsadm("-A", "-t", f"192.0.2.{number}:80")
+    done = netns.run(sys.executable, program, "once", lines, check=False)
+    assert done.returncode == 1
+    assert "vip 192.0.2.1/32 down0: stays down, because nobody can be asked for it on down0: Network is down" in (
+        done.stdout + done.stderr
+    )
+    assert "192.0.2.2/32" in netns.run("ip", "address", "show", "dev", "up0").stdout
+    netns.run("ip", "link", "set", "down0", "up")
+    netns.run(sys.executable, program, "once", lines)
+    assert "192.0.2.1/32" in netns.run("ip", "address", "show", "dev", "down0").stdout

@@ -115,7 +115,10 @@ def look(text):
         device = device or default["ipv6" if ":" in address else "ipv4"]
         if address not in held and device in own:
             wanted.setdefault(device, []).append(address)
-    taken = [(address, device, other) for device in wanted for address, other in ask(device, wanted[device]).items()]
+    taken = []
+    for device, missing in wanted.items():
+        with contextlib.suppress(OSError):  # it is down: its addresses are refused when they are to come up
+            taken += [(address, device, other) for address, other in ask(device, missing).items()]
     answer = {
         "record": json.loads((read(asked["record"]) or ["{}"])[0]),
         "default": default,
@@ -245,6 +248,7 @@ class Keeper:
         self.addresses = addresses()
         self.careful = careful
         self.taken = {}
+        self.unasked = {}
         self.done = []
         self.refused = []
 
@@ -322,7 +326,13 @@ class Keeper:
         for address, device in self.missing_vips():
             if address not in own and device in self.addresses:
                 wanted.setdefault(device, []).append(address)
-        return {address: other for device in wanted for address, other in ask(device, wanted[device]).items()}
+        taken = {}
+        for device, missing in wanted.items():
+            try:
+                taken.update(ask(device, missing))
+            except OSError as error:  # it is down, for which addresses on others must not wait
+                self.unasked[device] = error.strerror
+        return taken
 
     def add_vip(self, vip, device):
         address = vip.partition("/")[0]
@@ -330,6 +340,8 @@ class Keeper:
             return False
         if address in self.taken:
             raise OSError(f"stays down, because the machine with the hardware address {self.taken[address]} has it")
+        if device in self.unasked:
+            raise OSError(f"stays down, because nobody can be asked for it on {device}: {self.unasked[device]}")
         if not served(address):
             raise OSError("stays down, because the table of IPVS has no service for it")
         added = ip("address", "add", vip, "dev", device, "preferred_lft", "0", *["nodad"] * (":" in vip), there=THERE)
