@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """state save|compare NAME: what a machine's network, IPVS table, units and files are like, remembered or compared with what was.
 
-Of files only those count that no package brought. What is new in the kernel after a comparison counts when it can carry
-packets: modules that stay loaded bring sysctls and idle devices. Packages stay installed, with their units as they came.
+Of files only those count that no package brought; which units are enabled is links among them. What is new in the kernel
+after a comparison counts when it can carry packets: modules that stay loaded bring sysctls and idle devices. Packages stay
+installed, and begin at boot as they came.
 """
 
 import hashlib
@@ -62,11 +63,7 @@ def state():
         "table": said("ipvsadm", "-Ln", "--thresholds") and [*said("ipvsadm", "-Sn"), *thresholds()],
         "timeouts": said("ipvsadm", "-L", "--timeout") or DEFAULT_TIMEOUTS,
         "daemons": sorted(said("ipvsadm", "-L", "--daemon")),
-        "units": dict(
-            line.split()[:2]
-            for line in said("systemctl", "list-unit-files", "--no-legend")
-            if line.split()[1] != "transient"
-        ),
+        "scripts": {str(path): "there" for path in Path("/etc").glob("rc[0-9S].d/*")},
         "failed": said("systemctl", "list-units", "--failed", "--no-legend", "--plain"),
         "files": dict(files()),
     }
