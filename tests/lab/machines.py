@@ -248,6 +248,7 @@ def uml(path, spec, number):
         *("seccomp=on", f"umid={namespace(path.parent)}.{path.name}", f"mem={machine.get('memory', '256M')}"),
         *(f"ubd0={path}.cow,{image / 'base.img'}", "root=/dev/ubda", "rw"),
         *("con=null", "con0=null,fd:1", "quiet", "net.ifnames=0", "systemd.show_status=0"),
+        "pty.legacy_count=0",  # each of 256 would be a unit that systemd reads again and again
         *own_words(spec, path.name),
     ]
     for nic in range(len(machine["nics"])):
