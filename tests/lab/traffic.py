@@ -14,6 +14,8 @@ traffic keep-asking ADDRESS PORT FILE
 traffic wrap ADDRESS PORT SERVER SOURCE
     The first packet of a connection, wrapped for a server as a director at SOURCE does it for an IPIP tunnel; which MSS
     the answer to it tells, or "silence".
+traffic advertise ADDRESS SECONDS INTERFACE
+    Tell those at ADDRESS (ff02::1: everyone there) that this host is a router of theirs for so long; 0: no longer.
 """
 
 import collections
@@ -146,6 +148,14 @@ def wrap(address, port, server, source):
     print("silence")
 
 
+def advertise(address, seconds, interface):
+    """RFC 4861, section 4.2; the kernel adds the checksum."""
+    index = socket.if_nametoindex(interface)
+    with raw(address, socket.IPPROTO_ICMPV6) as sock:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        sock.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, seconds, 0, 0), (address, 0, 0, index))
+
+
 def raw(address, protocol):
     return socket.socket(family(address), socket.SOCK_RAW, protocol)
 
@@ -191,6 +201,7 @@ def main():
         "put": put,
         "keep-asking": keep_asking,
         "wrap": wrap,
+        "advertise": advertise,
     }
     if len(sys.argv) < 4 or sys.argv[1] not in deeds:
         sys.exit(__doc__)
