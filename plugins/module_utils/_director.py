@@ -159,7 +159,7 @@ def _sysctls(options: Reader) -> dict[str, str]:
     if not options.given("sysctls") or options.value("sysctls") == {}:
         return {}
     inner: list[str] = []
-    wishes = read_wishes(Reader({"values": options.value("sysctls")}, "", inner), frozenset(range(8192)))
+    wishes = read_wishes(Reader({"values": options.value("sysctls")}, "", inner), cpus=None)
     options.problems.extend(options.path(problem.replace("values", "sysctls", 1)) for problem in inner)
     for wish in wishes:
         if wish.name not in SYSCTLS:

@@ -38,13 +38,14 @@ _REGION = re.compile(
     r"(?::(?P<used>[0-9]{1,9})/(?P<group>[0-9]{1,9}))?"
 )
 _SEPARATORS = re.compile(r"[\s,]+")
+_ANY_CPUS = frozenset(range(8192))  # CONFIG_NR_CPUS at most
 
 
 class Kind:
     """What a sysctl takes. This is the kind of those that are not known: any line of text, white space folded."""
 
-    def parse(self, value: Any, cpus: AbstractSet[int]) -> Value:
-        """The normal form of what a user wrote, on a host with these CPUs. Raises ValueError."""
+    def parse(self, value: Any, cpus: AbstractSet[int] | None) -> Value:
+        """The normal form of what a user wrote, on a host with these CPUs, or on any (None). Raises ValueError."""
         if isinstance(value, bool):
             return int(value)
         if not isinstance(value, (int, str)) or not _TEXT.fullmatch(str(value)):
@@ -64,14 +65,14 @@ class Range(Kind):
     low: int
     high: int
 
-    def parse(self, value: Any, cpus: AbstractSet[int]) -> Value:
+    def parse(self, value: Any, cpus: AbstractSet[int] | None) -> Value:
         return parse_integer(value, self.low, self.high)
 
 
 class Boolean(Kind):
     """Off or on. The kernel takes any number, shows it again, and asks only whether it is 0."""
 
-    def parse(self, value: Any, cpus: AbstractSet[int]) -> Value:
+    def parse(self, value: Any, cpus: AbstractSet[int] | None) -> Value:
         return int(parse_boolean(value))
 
     def normal(self, text: str) -> Value:
@@ -86,7 +87,7 @@ class Defence(Range):
     low: int = 0
     high: int = 3
 
-    def parse(self, value: Any, cpus: AbstractSet[int]) -> Value:
+    def parse(self, value: Any, cpus: AbstractSet[int] | None) -> Value:
         return _automatic(super().parse(value, cpus))
 
     def normal(self, text: str) -> Value:
@@ -100,7 +101,7 @@ def _automatic(mode: Value) -> Value:
 class PowerOfTwo(Range):
     """Numbers that halve down to 1."""
 
-    def parse(self, value: Any, cpus: AbstractSet[int]) -> Value:
+    def parse(self, value: Any, cpus: AbstractSet[int] | None) -> Value:
         number = parse_integer(value, self.low, self.high)
         if number & (number - 1):
             raise ValueError(f"{number} is not a power of two between {self.low} and {self.high}")
@@ -110,7 +111,7 @@ class PowerOfTwo(Range):
 class Threshold(Kind):
     """How many packets a connection has before it is synchronised, and after how many more again; 0 is never again."""
 
-    def parse(self, value: Any, cpus: AbstractSet[int]) -> Value:
+    def parse(self, value: Any, cpus: AbstractSet[int] | None) -> Value:
         words = value.split() if isinstance(value, str) else value
         if not isinstance(words, (list, tuple)) or len(words) != 2:
             raise ValueError(f"{value!r} is not two whole numbers such as '3 50'")
@@ -121,17 +122,18 @@ class Threshold(Kind):
 
 
 class CpuList(Kind):
-    """CPUs, such as 0-3,8; all; or an empty text for none. Equal lists are equal sets."""
+    """CPUs, such as 0-3,8; all; or an empty text for none. Equal lists are equal sets, on a host that is known."""
 
-    def parse(self, value: Any, cpus: AbstractSet[int]) -> Value:
-        items = value if isinstance(value, (list, tuple)) else [value]
+    def parse(self, value: Any, cpus: AbstractSet[int] | None) -> Value:
+        words = value if isinstance(value, (list, tuple)) else [value]
+        items = [item for word in words for item in _SEPARATORS.split(str(word)) if item]
         found: set[int] = set()
-        for item in (item for words in items for item in _SEPARATORS.split(str(words)) if item):
+        for item in items:
             region = _REGION.fullmatch(item)
             if not region:
                 raise ValueError(f"{value!r} is not a list of CPUs such as 0-3,8 or all, or an empty text for none")
-            found.update(_expanded(region, cpus))
-        return format_cpus(found)
+            found.update(_expanded(region, _ANY_CPUS if cpus is None else cpus))
+        return ",".join(items) if cpus is None else format_cpus(found)
 
     def normal(self, text: str) -> Value:
         try:
@@ -242,8 +244,8 @@ class Wish:
         return SYSCTLS.get(self.name, _UNKNOWN)
 
 
-def read_wishes(options: Reader, cpus: AbstractSet[int]) -> tuple[Wish, ...]:
-    """What is to be set, by name; every wrong one is noted. ``cpus`` are those of the host."""
+def read_wishes(options: Reader, cpus: AbstractSet[int] | None) -> tuple[Wish, ...]:
+    """What is to be set, by name; every wrong one is noted. ``cpus`` are those of the host, None where it is not known."""
     if not options.given("values"):
         options.problem("values", "is required: a dictionary such as {conntrack: true, sync_threshold: 3 50}")
         return ()

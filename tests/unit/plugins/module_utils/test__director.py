@@ -9,7 +9,9 @@ from ansible_collections.linux.lvs.plugins.module_utils._director import directo
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse, unsayable
 from ansible_collections.linux.lvs.plugins.module_utils._model import table_to_options
+from ansible_collections.linux.lvs.plugins.module_utils._options import Reader
 from ansible_collections.linux.lvs.plugins.module_utils._plan import make_plan
+from ansible_collections.linux.lvs.plugins.module_utils._sysctls import read_wishes
 from ansible_collections.linux.lvs.tests.unit.tables import TABLES
 from hypothesis import given
 
@@ -192,6 +194,30 @@ def test_what_can_be_declared_can_be_loaded_by_ipvsadm(table):
         return
     assert parse(found["table"]) == table
     assert [unsayable(operation) for operation in make_plan({}, table) if unsayable(operation)] == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "text", "on_eight_cpus"),
+    [
+        ("all", "all", "0-7"),
+        ([0, "2-3"], "0,2-3", "0,2-3"),
+        ("0, 1-N:1/2", "0,1-N:1/2", "0-1,3,5,7"),
+        ("0-2,1", "0-2,1", "0-2"),
+        ("", "", ""),
+    ],
+)
+def test_cpus_stay_as_they_were_declared_until_the_host_is_known(declared, text, on_eight_cpus):
+    sysctls = needs(sysctls={"est_cpulist": declared})["sysctls"]
+    assert sysctls == {"est_cpulist": text}
+    refused = []
+    (wish,) = read_wishes(Reader({"values": sysctls}, "", refused), frozenset(range(8)))
+    assert (wish.value, refused) == (on_eight_cpus, [])
+
+
+@pytest.mark.parametrize("declared", ["3-1", "all:2/1", "some", "9999"])
+def test_cpus_of_no_host_are_refused(declared):
+    (sentence,) = problems(services=[WEB], sysctls={"est_cpulist": declared})
+    assert sentence.startswith("director_sysctls.est_cpulist: ")
 
 
 def test_a_real_server_of_its_own_services_needs_backup_only():
