@@ -345,7 +345,10 @@ class Keeper:
         if not served(address):
             raise OSError("stays down, because the table of IPVS has no service for it")
         added = ip("address", "add", vip, "dev", device, "preferred_lft", "0", *["nodad"] * (":" in vip), there=THERE)
-        announce(device, address)
+        try:
+            announce(device, address)
+        except OSError as error:  # it is there all the same, and ours to take away
+            print(f"{vip}: not announced on {device}: {error.strerror}", file=sys.stderr, flush=True)
         return added
 
 

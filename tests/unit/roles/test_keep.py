@@ -7,6 +7,7 @@ What it does to a kernel is tested on whole machines, by molecule.
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import signal
@@ -258,6 +259,18 @@ def test_a_virtual_address_waits_for_its_service_and_no_other_for_it(host, monke
     assert refused == ["vip 192.0.2.1/32 eth0: stays down, because the table of IPVS has no service for it"]
     assert host.calls == ["address add 192.0.2.2/32 dev eth0 preferred_lft 0"]
     assert announced == ["192.0.2.2"]
+
+
+def test_a_virtual_address_that_cannot_be_announced_is_there_and_ours(host, monkeypatch, capsys):
+    def announce(device, address):
+        raise OSError(errno.ENETDOWN, "Network is down")
+
+    monkeypatch.setattr(keep, "served", lambda address: True)
+    monkeypatch.setattr(keep, "announce", announce)
+    line = "vip 192.0.2.1/32 eth0"
+    assert host.keeps(line, "vip 192.0.2.2/32 eth0") == ([f"added: {line}", "added: vip 192.0.2.2/32 eth0"], [])
+    assert "192.0.2.1/32: not announced on eth0: Network is down\n" in capsys.readouterr().err
+    assert host.keeps() == (["removed: vip 192.0.2.2/32 eth0", f"removed: {line}"], [])
 
 
 def test_a_sysctl_of_several_numbers_is_set_when_it_is_another(host, tmp_path):
