@@ -257,8 +257,7 @@ class Keeper:
         for line in [line for line in reversed(self.added) if line not in self.lines]:
             self.remove(line)
             self.remember([other for other in self.added if other != line])
-        if self.careful:
-            self.taken = self.find_taken()
+        self.taken = self.find_taken()
         for line in self.lines:
             try:
                 if self.add(*line.split()):
@@ -315,15 +314,17 @@ class Keeper:
             self.done.append(f"set: {path} to {value}")
         return False
 
-    def missing_vips(self):
-        vips = [line.split()[1:] for line in self.lines if line.startswith("vip ")]
+    def doubtful_vips(self):
+        """Those that others may have. What was ours a moment ago comes back at once, unless it has to be careful."""
+        lines = [line for line in self.lines if line.startswith("vip ") and (self.careful or line not in self.added)]
+        vips = [line.split()[1:] for line in lines]
         return [(vip.partition("/")[0], device) for vip, device in vips if vip not in self.addresses.get(device, ())]
 
     def find_taken(self):
         """Who has addresses that are to be ours, asked at once."""
         own = {vip.partition("/")[0] for found in self.addresses.values() for vip in found}
         wanted = {}
-        for address, device in self.missing_vips():
+        for address, device in self.doubtful_vips():
             if address not in own and device in self.addresses:
                 wanted.setdefault(device, []).append(address)
         taken = {}

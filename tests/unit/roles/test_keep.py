@@ -273,6 +273,23 @@ def test_a_virtual_address_that_cannot_be_announced_is_there_and_ours(host, monk
     assert host.keeps() == (["removed: vip 192.0.2.2/32 eth0", f"removed: {line}"], [])
 
 
+def test_a_virtual_address_that_is_new_is_asked_for_whatever_woke_the_service(host, monkeypatch):
+    asked = []
+    monkeypatch.setattr(keep, "addresses", lambda: {"eth0": set()})
+    monkeypatch.setattr(
+        keep, "ask", lambda device, missing: asked.append(missing) or {"192.0.2.2": "52:54:00:00:00:02"}
+    )
+    monkeypatch.setattr(keep, "served", lambda address: True)
+    monkeypatch.setattr(keep, "announce", lambda device, address: None)
+    one, two = "vip 192.0.2.1/32 eth0", "vip 192.0.2.2/32 eth0"
+    host.keeps(one)
+    host.there.clear()  # somebody took it away, and a play declares one more
+    done, refused = host.keeps(one, two)
+    assert asked == [["192.0.2.1"], ["192.0.2.2"]]
+    assert done == [f"added: {one}"]
+    assert refused == [f"{two}: stays down, because the machine with the hardware address 52:54:00:00:00:02 has it"]
+
+
 def test_a_sysctl_of_several_numbers_is_set_when_it_is_another(host, tmp_path):
     path = tmp_path / "sync_threshold"
     path.write_text("3\t50\n")
