@@ -86,3 +86,122 @@ def test_addresses_do_not_wait_for_an_interface_that_is_down(netns, tmp_path):
     netns.run("ip", "link", "set", "down0", "up")
     netns.run(sys.executable, program, "once", lines)
     assert "192.0.2.1/32" in netns.run("ip", "address", "show", "dev", "down0").stdout
+
+
+ROUTES = """\
+addr add 192.0.2.5/24 dev e0
+addr add 198.51.100.5/24 dev e1
+addr add 2001:db8::5/64 dev e0 nodad
+route add default via 203.0.113.1 dev e0 onlink src 192.0.2.5 metric 100 mtu 1400 initcwnd 20 proto static
+route add 0.0.0.0/0 via inet6 fe80::1 dev e0 metric 200
+route add default metric 300 proto dhcp nexthop via 192.0.2.1 dev e0 weight 1 nexthop via 198.51.100.1 dev e1 weight 2
+route add default dev e1 scope global metric 400 advmss 1000
+route add ::/0 proto static metric 50 nexthop via fe80::1 dev e0 nexthop via fe80::2 dev e1
+route add ::/0 via fe80::9 dev e0 expires 100 hoplimit 64 pref high
+route add unreachable ::/0 metric 9999
+"""
+COPIES = {
+    "-4": [
+        "default via 203.0.113.1 dev e0 src 192.0.2.5 metric 100 onlink mtu 1400 advmss 1310 initcwnd 20",
+        "default via inet6 fe80::1 dev e0 metric 200 advmss 1410",
+        "default metric 300 advmss 1410 nexthop via 192.0.2.1 dev e0 weight 1 nexthop via 198.51.100.1 dev e1 weight 2",
+        "default dev e1 metric 400 advmss 1000",
+    ],
+    "-6": [
+        "default metric 50 advmss 1390 pref medium nexthop via fe80::1 dev e0 weight 1 nexthop via fe80::2 dev e1 weight 1",
+        "default via fe80::9 dev e0 metric 1024 advmss 1390 hoplimit 64 pref high",
+    ],
+}
+
+
+class Copies:
+    """A machine with default routes of many kinds, and what is to have copies of them in tables of their own."""
+
+    def __init__(self, netns, directory):
+        self.netns = netns
+        self._program, self._lines = directory / "keep.py", directory / "routes"
+        self._program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(directory / "state"))))
+        self._lines.write_text("defaults -4 4320 50\ndefaults -6 4320 50\n")
+        for device in ("e0", "e1"):
+            netns.ip(f"link add {device} type dummy", f"link set {device} up")
+        netns.ip(*ROUTES.splitlines())
+
+    def keep(self):
+        return self.netns.run(sys.executable, self._program, "once", self._lines).stdout.split("\n")[:-1]
+
+    def shown(self, family):
+        lines = self.netns.run("ip", "-o", family, "route", "show", "table", "4320").stdout.splitlines()
+        return [" ".join(line.replace("\\", " ").split()) for line in lines]
+
+
+@pytest.fixture
+def copies(netns, tmp_path):
+    return Copies(netns, tmp_path)
+
+
+def test_default_routes_are_copied_whole(copies):
+    assert copies.keep() == ["added: defaults -4 4320 50", "added: defaults -6 4320 50"]
+    assert {family: copies.shown(family) for family in COPIES} == COPIES
+    assert copies.keep() == [""]
+
+
+def test_copies_follow_their_routes_one_by_one(copies):
+    copies.keep()
+    watching = copies.netns.start("ip", "-o", "monitor", "route")
+    time.sleep(0.5)
+    copies.netns.ip(
+        "route del default metric 100",
+        "route replace default via 192.0.2.9 dev e0 metric 200",
+        "route add default via 192.0.2.8 dev e0",
+    )
+    assert copies.keep() == ["added: defaults -4 4320 50"]
+    assert copies.shown("-4") == [
+        "default via 192.0.2.8 dev e0 advmss 1410",
+        "default via 192.0.2.9 dev e0 metric 200 advmss 1410",
+        *COPIES["-4"][2:],
+    ]
+    assert copies.keep() == [""]
+    watching.terminate()
+    events = [line.split(" proto ")[0] for line in watching.stdout if "table 4320" in line]
+    assert [event.startswith("Deleted ") for event in events] == [False, False, True], events
+
+
+def test_a_next_hop_that_is_dead_does_not_hinder_the_others(copies):
+    copies.netns.ip("link set e1 down")
+    copies.keep()
+    assert copies.shown("-4") == [*COPIES["-4"][:2], "default via 192.0.2.1 dev e0 metric 300 advmss 1410"]
+    assert copies.keep() == [""]
+
+
+ADVERTISE = """\
+import importlib.util, socket, struct, sys
+spec = importlib.util.spec_from_file_location("keep", sys.argv[1])
+keep = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(keep)
+nodes = socket.inet_pton(socket.AF_INET6, "ff02::1")
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+    wire.bind(("r0", 0))
+    for address, preference in (("fe80::8", 0x18), ("fe80::9", 0)):
+        source = socket.inet_pton(socket.AF_INET6, address)
+        body = struct.pack("!BBHBBHII", 134, 0, 0, 64, preference, 1800, 0, 0)
+        wire.send(keep.icmp6(bytes.fromhex("333300000001"), bytes.fromhex("0200000000") + source[-1:], source, nodes, body))
+"""
+
+
+def test_routers_that_announce_themselves_all_have_a_copy(copies, make_netns):
+    """They share a metric, where copies would become next hops of one route. The first one says that others are better."""
+    netns, router = copies.netns, make_netns()
+    netns.run("ip", "-6", "route", "flush", "default")
+    netns.ip(f"link add e2 type veth peer name r0 netns {router.name}")
+    netns.ip("link set e2 addrgenmode none", "link set e2 up", "addr add fe80::5/64 dev e2 nodad")
+    router.ip("link set r0 up")
+    router.run(sys.executable, "-c", ADVERTISE, PROGRAM)
+    end = time.monotonic() + 10
+    while len(netns.run("ip", "-6", "route", "show", "default").stdout.splitlines()) < 2 and time.monotonic() < end:
+        time.sleep(0.1)
+    copies.keep()
+    assert copies.shown("-6") == [
+        "default via fe80::9 dev e2 metric 1024 advmss 1390 hoplimit 64 pref medium",
+        "default via fe80::8 dev e2 metric 1025 advmss 1390 hoplimit 64 pref low",
+    ]
+    assert copies.keep() == [""]

@@ -22,6 +22,7 @@ import fcntl
 import fnmatch
 import json
 import os
+import re
 import select
 import shutil
 import signal
@@ -45,6 +46,11 @@ SOLICITATION, ADVERTISEMENT = 135, 136  # RFC 4861
 THERE = ("File exists", "already assigned")
 PR_SET_PDEATHSIG = 1
 IFF_UP = 1
+NEXT_LINE = "\\"  # of ip -o
+# of a default route: what its copy has in its own way, who made it and for how long, and how it is just now
+ASIDE = re.compile(
+    r" (?:(?:metric|advmss|proto|expires|nhid) (?:lock )?\S+|dead|linkdown|offload|trap|notify|unresolved|rt_\w+)(?= )"
+)
 
 
 def main():
@@ -141,10 +147,7 @@ def look(text):
 
 
 def enabled(unit):
-    done = subprocess.run(
-        ["systemctl", "is-enabled", unit], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
-    )
-    return done.stdout.strip() or "not-found"
+    return told("systemctl", "is-enabled", unit).strip() or "not-found"
 
 
 def routes(family):
@@ -372,40 +375,59 @@ def is_up(device):
 
 def receives(wanted):
     """Whether a port takes tunnel packets. The kernel's answer to a second one is that of a port that somebody else has."""
-    done = subprocess.run(
-        ["ip", "fou", "show"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
-    )
-    return any(set(wanted) == set(line.split()) & {*wanted, "-6"} for line in done.stdout.splitlines())
+    return any(set(wanted) == set(line.split()) & {*wanted, "-6"} for line in told("ip", "fou", "show").splitlines())
 
 
 def copy_defaults(family, table, overhead):
-    """Whether the table was not as it should be."""
+    """Whether the table was not as it should be. While it changes, it has a route all the same."""
     headers = 40 if family == "-4" else 60  # of IP and TCP
-    wanted = []
-    for route in default_routes(family, "main"):
-        mtu = int(Path("/sys/class/net", route["dev"], "mtu").read_text())
-        wanted.append({**route, "advmss": str(mtu - int(overhead) - headers)})
-    there = default_routes(family, table)
-    if there == wanted:
-        return False
-    ip(family, "route", "flush", "table", table, there=None)
-    for route in wanted:
-        ip(family, "route", "add", "default", *[word for pair in route.items() for word in pair], "table", table)
-    return True
+    wanted = {}
+    for metric, mss, words in sorted(default_routes(family, "main"), key=precedence):
+        while metric in wanted:  # routers that announce themselves share one, of which copies would become one route
+            metric += 1
+        mtus = [Path("/sys/class/net", device, "mtu").read_text() for device in after("dev", words)]
+        room = min(map(int, [*mtus, *after("mtu", words)])) - int(overhead) - headers
+        wanted[metric] = (min(room, mss or room), words)
+    there = {metric: (mss, hops_of(words)) for metric, mss, words in default_routes(family, table)}
+    missing = [metric for metric, (mss, words) in wanted.items() if there.get(metric) != (mss, hops_of(words))]
+    for metric in missing:
+        mss, words = wanted[metric]
+        scope = ["scope", "global"]  # that of routes for which ip shows none, and not always what it takes for none
+        attributes = [*scope, "metric", str(metric), "advmss", str(mss), *words.split()]
+        ip(family, "route", "replace", "table", table, "default", *attributes)
+    gone = there.keys() - wanted.keys()
+    for metric in gone:
+        ip(family, "route", "del", "default", "metric", str(metric), "table", table, there=None)
+    return bool(missing or gone)
+
+
+def precedence(route):
+    """Routers that announce themselves may say whom to prefer (RFC 4191)."""
+    metric, _mss, words = route
+    return metric, "pref high" not in words, "pref low" in words
 
 
 def default_routes(family, table):
-    """Each as words of ip."""
-    found = []
-    for route in shown(family, "route", "show", "default", "table", table):
-        if "dev" in route:  # one of several next hops has none
-            words = {"via": route.get("gateway"), "dev": route["dev"], "metric": route.get("metric")}
-            if table != "main":
-                words["advmss"] = next(
-                    (metrics["advmss"] for metrics in route.get("metrics", ()) if "advmss" in metrics), None
-                )
-            found.append({name: str(word) for name, word in words.items() if word is not None})
-    return found
+    """Of each the metric, the MSS or None, and all else that is to be copied, in words of ip."""
+    for line in told("ip", "-o", family, "route", "show", "default", "table", table).splitlines():
+        route, *hops = f"{' '.join(line.replace(NEXT_LINE, ' ').split())} ".split("nexthop ")
+        alive = [hop for hop in hops if " dead " not in hop]
+        if len(alive) == 1:  # is a route like any other to the kernel
+            route += re.sub(r" weight \d+", "", alive.pop())
+        words = "nexthop ".join([route, *alive])
+        if words.startswith("default ") and " dev " in words:  # others refuse, which main does too
+            metric, mss = (next(map(int, after(name, words)), None) for name in ("metric", "advmss"))
+            yield metric or 0, mss, ASIDE.sub("", words).partition(" ")[2].strip()
+
+
+def hops_of(words):
+    """To compare routes: ip shows what a next hop has in another order when it is the only one."""
+    return [sorted(part.split()) for part in words.split("nexthop ")]
+
+
+def after(name, words):
+    """What is said of it, each time."""
+    return re.findall(rf"(?:^| ){name} (?:lock )?(\S+)", words)
 
 
 def read(path):
@@ -424,8 +446,14 @@ def ip(*words, there=()):
     return done.returncode == 0
 
 
+def told(*words):
+    """What a command prints, even when it fails, as for a table of routes that nobody has made yet."""
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    return done.stdout
+
+
 def shown(*words):
-    """What ip shows; nothing when it can't, as for a table of routes that nobody has made yet."""
+    """What ip shows; nothing when it can't."""
     done = subprocess.run(
         ["ip", "-j", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
     )
