@@ -237,6 +237,15 @@ class TestDrainAndEnable:
         assert "minimum_active" in text
         assert site.tables()["lvs1"] == TABLE
 
+    def test_other_entries_of_the_same_server_are_not_left(self, site):
+        servers = [{"address": RIPS[0], "port": port, "forwarding": "nat"} for port in (80, 8080)]
+        services = [{"address": "192.168.0.1", "port": 80, "servers": servers}]
+        site.play("apply_table", lvs_services=services)
+        before = site.tables()
+        text = site.fails("drain_server", lvs_services=services, drain_server_addresses=RIPS[0])
+        assert "tcp 192.168.0.1:80 has 2 servers with a weight above 0, and would be left with 0 instead of 1" in text
+        assert site.tables() == before
+
     def test_table_that_is_not_as_declared_is_refused(self, site):
         site.fill()
         site.namespaces["lvs1"].ipvsadm("-A", "-f", "9")
