@@ -149,6 +149,12 @@ WRONG = (
         "drain_server_addresses: not addresses: web1, 172.16.0.1; names are not resolved",
     ),
     (
+        "drain_server",
+        {"drain_server_addresses": 5},
+        "drain_server_addresses: not addresses: 5; names are not resolved",
+    ),
+    ("apply_table", {"lvs_directors": 5}, "lvs_directors: no host matches 5; give a group, a host or a pattern"),
+    (
         "enable_server",
         {},
         "enable_server_addresses: is required, the addresses of the real server as lvs_services has them",
@@ -178,6 +184,12 @@ WRONG = (
         "rolling_update",
         {"rolling_update_hosts": "lvs1", "rolling_update_role": "work"},
         "rolling_update_addresses: is required for NAMESPACE, whose addresses can not be told from ansible_host",
+    ),
+    (
+        "rolling_update",
+        {"rolling_update_hosts": 5, "rolling_update_tasks_file": 6},
+        "rolling_update_hosts: no host matches 5; "
+        "rolling_update_tasks_file: 6 is not the absolute name of a file on the controller",
     ),
     ("drift_report", {"drift_report_fail": "perhaps"}, "drift_report_fail: perhaps is neither true nor false"),
 )
