@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 
 import pytest
 from ansible_collections.linux.lvs.tests.unit.controller.repository import (
@@ -245,3 +246,11 @@ def test_scenario_has_the_steps_that_all_have_in_their_order(scenario):
     )
     left = iter(own)
     assert all(step in left for step in common)
+
+
+def test_a_suite_that_there_is_not_is_refused_with_those_that_there_are():
+    done = subprocess.run([ROOT / "tests" / "run", "unit-3.7"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith("unit-3.7 is no suite; there are:\n")
+    (pythons,) = re.findall(r"^PYTHONS = \[(.*)\]$", (ROOT / "tests" / "all.py").read_text(), re.MULTILINE)
+    assert pythons.replace('"', "") in done.stderr
