@@ -12,7 +12,7 @@ from ansible_collections.linux.lvs.plugins.plugin_utils._filters import dictiona
 
 
 def real_server_lines(value: Any, looked: Any) -> dict[str, Any]:
-    """Lines for the program that keeps addresses, devices, routes and rules, and which sysctls are among them."""
+    """Lines for the program that keeps addresses, devices, routes and rules, and which devices and sysctls are among them."""
     with input_told([value, looked]):
         return lines_of(dictionary(value), dictionary(looked))
 

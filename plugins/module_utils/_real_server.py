@@ -75,7 +75,7 @@ def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_"
 
 
 def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> dict[str, Any]:
-    """The lines that make a host so, and the sysctls among them. Raises InvalidInput when the host can't be made so.
+    """The lines that make a host so, and the devices and sysctls among them. Raises InvalidInput when the host can't be made so.
 
     ``looked``: links and addresses as ip shows them, ``ways`` to the gateways, sysctls as they are.
     """
@@ -89,7 +89,11 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
     if problems:
         raise InvalidInput(problems)
     sysctls = [line.split()[1] for line in lines if line.startswith("sysctl ")]
-    return {"lines": lines, "sysctls": [name for name in sysctls if looked["sysctls"].get(name) is not None]}
+    return {
+        "lines": lines,
+        "devices": [line.split()[2] for line in lines if line.startswith("link add ")],
+        "sysctls": [name for name in sysctls if looked["sysctls"].get(name) is not None],
+    }
 
 
 def _addresses(options: Reader, name: str) -> list[str]:
@@ -156,12 +160,7 @@ def _answers_arp(link: Mapping[str, Any]) -> bool:
     """Whether it may, now or later; modules for tunnels bring idle devices of their own that never do."""
     flags = link.get("flags", ())
     idle = "UP" not in flags and link.get("linkinfo", {}).get("info_kind") in _TUNNELS_LIKE_ETHERNET
-    return (
-        link.get("link_type") == ETHERNET
-        and "NOARP" not in flags
-        and not idle
-        and not link["ifname"].startswith(DEVICE)
-    )
+    return link.get("link_type") == ETHERNET and "NOARP" not in flags and not idle
 
 
 def _direct(vips: Sequence[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.linux.lvs.plugins.module_utils import _director, _real_server
@@ -64,3 +65,17 @@ def test_every_variable_is_used(role):
     ]
     text = "".join(path.read_text() for path in files)
     assert [name for name in spec(role) if name not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("template", "line"),
+    [
+        ("00-linux-lvs.network", "Name=lvs0 lvs1"),
+        ("linux-lvs.conf", "unmanaged-devices+=interface-name:lvs0;interface-name:lvs1"),
+    ],
+)
+def test_network_managers_leave_the_role_s_own_devices_alone_and_no_other(template, line):
+    path = ROOT / "roles" / "real_server" / "templates" / f"{template}.j2"
+    text = jinja2.Template(path.read_text()).render(__real_server_wanted={"devices": ["lvs0", "lvs1"]})
+    assert line in text.splitlines()
+    assert "*" not in text

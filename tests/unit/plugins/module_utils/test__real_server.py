@@ -14,7 +14,7 @@ LOOKED = {
         {"ifname": "eth0", "link_type": "ether", "flags": ["UP"]},
         {"ifname": "dummy0", "link_type": "ether", "flags": ["NOARP"]},
         {"ifname": "gretap0", "link_type": "ether", "flags": ["BROADCAST"], "linkinfo": {"info_kind": "gretap"}},
-        {"ifname": "lvs0", "link_type": "ether", "flags": ["UP"]},
+        {"ifname": "lvs0", "link_type": "ether", "flags": ["UP", "NOARP"]},
     ],
     "addresses": {"eth0": ["198.51.100.1/24", "203.0.113.1/24", "2001:db8:1::1/64"]},
     "ways": {
@@ -51,6 +51,25 @@ def test_direct_suppresses_arp_before_the_address_is_there():
 def test_chosen_interfaces():
     found = lines(vips=["192.0.2.1"], interfaces=["eth0"])
     assert [line for line in found if line.startswith("sysctl net/ipv4")] == ARP
+
+
+def test_somebody_else_s_device_with_such_a_name_is_as_any_other():
+    other = {"ifname": "lvs-uplink", "link_type": "ether", "flags": ["UP"]}
+    found = real_server_lines(real_server_needs({"vips": ["192.0.2.1"]}), {**LOOKED, "links": [other]})
+    assert "sysctl net/ipv4/conf/lvs-uplink/arp_ignore 1" in found["lines"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "devices"),
+    [
+        ({}, ["lvs0"]),
+        ({"forwarding": "tunnel", "directors": ["203.0.113.8", "203.0.113.9"]}, ["lvs0", "lvs1"]),
+        ({"forwarding": "tunnel"}, []),
+        ({"forwarding": "nat", "vips": [], "gateway": ["198.51.100.254"]}, []),
+    ],
+)
+def test_its_own_devices_are_named(variables, devices):
+    assert real_server_lines(real_server_needs({"vips": ["192.0.2.1"], **variables}), LOOKED)["devices"] == devices
 
 
 def test_sysctls_that_the_host_has_are_named():
