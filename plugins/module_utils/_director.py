@@ -18,11 +18,11 @@ from ._model import MAX_MARK, PROTOCOLS, ROLES, Table, sorted_keys
 from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
 from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
 from ._sysctls import SYSCTLS, read_wishes
-from ._table import declared, dictionaries, read_entries, read_exclude
+from ._table import declared, dictionaries, is_excluded, read_entries, read_exclude, refuse_excluded
 
 OPTIONS = (
     *("services", "vips", "interface", "marks", "masquerade", "forwarding", "sysctls", "timeouts", "sync_daemons"),
-    *("modules", "allow_empty", "real_server_vips"),
+    *("modules", "allow_empty", "exclude", "real_server_vips"),
 )
 FTP = 21
 _VIP_OPTIONS = ("address", "interface")
@@ -120,7 +120,7 @@ def _owned(needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclud
         where = f"{owner['path']}:{owner['line']}: {owner['program']} declares {key}"
         if owner["service"] in needs["services"]:
             found.append(f"{where} too; a service has one owner: take it out there, or here")
-        elif whole and key is not None and not any(exclusion.covers(key) for exclusion in exclusions):
+        elif whole and key is not None and not is_excluded(key, exclusions):
             found.append(
                 f"{where}, which director_table_state overridden would remove; list it in director_exclude, or say replaced"
             )
@@ -145,6 +145,7 @@ def _table(services: Any, options: Reader) -> Table:
         options.problem("services", "is required: the services that this director has, as ipvs_table takes them")
         return {}
     entries = read_entries(services, options.path("services"), options.problems)
+    refuse_excluded(entries, read_exclude(options), options.problems)
     table: Table = {}
     try:
         table = declared(entries)

@@ -216,10 +216,11 @@ def refuse_excluded(entries: Sequence[EntrySpec], exclude: Sequence[Exclusion], 
 
 def without_excluded(table: Table, exclude: Sequence[Exclusion]) -> Table:
     """The table without the services that are to be left alone."""
-    return {key: entry for key, entry in table.items() if not _covered(key, exclude)}
+    return {key: entry for key, entry in table.items() if not is_excluded(key, exclude)}
 
 
-def _covered(key: ServiceKey, exclude: Sequence[Exclusion]) -> bool:
+def is_excluded(key: ServiceKey, exclude: Sequence[Exclusion]) -> bool:
+    """Whether the service is to be left alone."""
     return any(exclusion.covers(key) for exclusion in exclude)
 
 
@@ -234,7 +235,7 @@ def with_table(current: Table, spec: TableSpec) -> Desired:
         going = set(current) if spec.entries is None else {entry.service.key for entry in spec.entries}
         return Desired({key: entry for key, entry in current.items() if _stays(key, going, spec.exclude)})
     others = spec.scope.removes == "others"
-    table = {key: entry for key, entry in current.items() if not others or _covered(key, spec.exclude)}
+    table = {key: entry for key, entry in current.items() if not others or is_excluded(key, spec.exclude)}
     problems: list[str] = []
     warnings: list[str] = []
     for entry in spec.entries or ():
@@ -247,7 +248,7 @@ def with_table(current: Table, spec: TableSpec) -> Desired:
 
 
 def _stays(key: ServiceKey, going: set[ServiceKey], exclude: Sequence[Exclusion]) -> bool:
-    return key not in going or _covered(key, exclude)
+    return key not in going or is_excluded(key, exclude)
 
 
 def _entry(

@@ -117,3 +117,10 @@ def test_examples_of_filters_of_the_roles_play(oldest_ansible, newest_ansible, n
         assert played.recap["failed"] == 0
         expected = sample if isinstance(sample, list) else sample.get("modules") or sample.get("lines")
         assert all(str(line) in played.text for line in expected)
+
+
+def test_examples_of_reject_excluded_play(oldest_ansible, newest_ansible, netns):
+    for ansible in (oldest_ansible, newest_ansible):
+        text = ansible.play(examples("reject_excluded", netns)).text
+        assert "192.168.0.1" in text
+        assert "192.168.0.2" not in text

@@ -10,7 +10,7 @@ import sys
 import jinja2
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.linux.lvs.plugins.filter import from_ipvsadm, select_servers, to_ipvsadm
+from ansible_collections.linux.lvs.plugins.filter import from_ipvsadm, reject_excluded, select_servers, to_ipvsadm
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
 from ansible_collections.linux.lvs.plugins.module_utils._model import server_problems, service_problems
 from ansible_collections.linux.lvs.tests.unit.controller.repository import FILTERS, read_yaml
@@ -106,6 +106,10 @@ def selected(value, addresses=("198.51.100.1",)):
     return select_servers.FilterModule().filters()["select_servers"](value, addresses)
 
 
+def left(value, exclude=None):
+    return reject_excluded.FilterModule().filters()["reject_excluded"](value, exclude)
+
+
 def refused(call, *values):
     with pytest.raises(AnsibleFilterError) as caught:
         call(*values)
@@ -174,6 +178,22 @@ def test_servers_of_no_service_are_none():
     assert selected(SERVICES, []) == selected(SERVICES, "192.0.2.77,2001:db8::1") == selected([]) == []
 
 
+def test_services_that_are_excluded_are_rejected_and_the_others_stay_as_they_are():
+    services = List(
+        [Dictionary(address=Text("192.0.2.1"), port="80"), {"fwmark": 7}, {"address": "192.0.2.9", "port": 80}]
+    )
+    assert left(services, [{"network": "192.0.2.8/29"}, {"fwmark": 7, "family": "ipv6"}]) == services[:2]
+    assert left(services, [{"network": "192.0.2.0/24", "port": 81}, {"fwmark": 7}]) == [services[0], services[2]]
+    assert left(services) == left(services, []) == services
+
+
+def test_wrong_exclusions_and_services_are_told_in_one_error():
+    assert refused(left, [7], [{"fwmark": 0}, "x"]) == (
+        "services[0]: 7 is not a dictionary; exclude[1]: 'x' is not a dictionary; "
+        "exclude[0].fwmark: 0 is not between 1 and 4294967295"
+    )
+
+
 def test_all_wrong_addresses_are_told_in_one_error():
     assert refused(selected, SERVICES, ["web1", "198.51.100.1", 7]) == (
         "addresses[0]: 'web1' is not an IPv4 or IPv6 address (names are not resolved); "
@@ -219,12 +239,12 @@ def test_input_that_is_no_text_is_told(value):
 
 
 @pytest.mark.parametrize("value", [None, 7, True, "-A -f 7", {"a": 1}], ids=repr)
-@pytest.mark.parametrize("call", [written, selected])
+@pytest.mark.parametrize("call", [written, selected, left])
 def test_input_that_is_no_list_of_services_is_told(call, value):
     assert refused(call, value) == f"services: {value!r} is not a list"
 
 
-@pytest.mark.parametrize("call", [read, written, selected, lambda value: selected([], value)])
+@pytest.mark.parametrize("call", [read, written, selected, left, lambda value: selected([], value)])
 @pytest.mark.parametrize("wrapped", [lambda value: value, lambda value: [{"servers": [{"address": value}]}]])
 def test_undefined_variable_is_told_as_one(call, wrapped):
     with pytest.raises(jinja2.UndefinedError, match="'rules' is undefined"):

@@ -173,6 +173,10 @@ def test_daemons_and_timeouts_are_lines_of_ipvsadm():
             ],
         ),
         (
+            {"services": [{"fwmark": 7}, WEB], "exclude": [{"network": "192.0.2.0/24"}]},
+            ["director_services[1]: tcp 192.0.2.1:80 is excluded by director_exclude[0]; take one of them out"],
+        ),
+        (
             {"services": [WEB], "forwarding": "perhaps"},
             ["director_forwarding: 'perhaps' is neither true nor false"],
         ),
