@@ -9,12 +9,12 @@ Private to linux.lvs: may change in any release.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address
 from ._errors import InvalidInput
 from ._ipvsadm import daemon_command, render, timeouts_command
-from ._model import MAX_MARK, PROTOCOLS, ROLES, Table, sorted_keys
+from ._model import MAX_MARK, PROTOCOLS, ROLES, ServiceKey, Table, sorted_keys
 from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
 from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
 from ._sysctls import SYSCTLS, read_wishes
@@ -22,7 +22,7 @@ from ._table import declared, dictionaries, is_excluded, read_entries, read_excl
 
 OPTIONS = (
     *("services", "vips", "interface", "marks", "masquerade", "forwarding", "sysctls", "timeouts", "sync_daemons"),
-    *("modules", "allow_empty", "exclude", "real_server_vips"),
+    *("modules", "allow_empty", "exclude"),
 )
 FTP = 21
 _VIP_OPTIONS = ("address", "interface")
@@ -42,6 +42,7 @@ class Needs:
         default_factory=list
     )  # address, length, family, interface (None: the derived one)
     vips_derived: bool = False
+    addresses: list[str] = field(default_factory=list)  # for which there are services, by address or by mark
     marks: list[dict[str, Any]] = field(default_factory=list)  # mark, protocol, family, addresses, ports
     masquerade: list[dict[str, Any]] = field(default_factory=list)  # address, family
     forwarding: list[str] = field(default_factory=list)  # families
@@ -74,7 +75,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     needs.vips, needs.vips_derived = _vips(options, table, needs.marks), not options.given("vips")
     needs.forwarding = _forwarding(options, table)
     needs.modules = _modules(options, table)
-    _refuse_loop(options, table, needs.sysctls)
+    needs.addresses = _addresses_served(table, needs.marks)
     if problems:
         raise InvalidInput(problems)
     return needs
@@ -84,7 +85,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     """Why a director must not be set up so on this host, in sentences: what only the host and the other hosts can tell.
 
     ``facts``: ``needs`` of this director, what the role ``looked`` at, ``owners`` of services beside it, ``exclude`` and
-    ``table_state`` as declared, ``others`` (host -> its needs) of the same play.
+    ``table_state`` as declared, ``others`` (host -> its needs) of the same play, ``real_server_vips`` as declared for this host.
     """
     needs, looked = facts["needs"], facts["looked"]
     return [
@@ -93,6 +94,11 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
         *looked["overriding"],
         *_owned(needs, facts["owners"], facts["exclude"] or [], facts["table_state"] == "overridden"),
         *_claimed_twice(needs, facts["others"]),
+        *loops(
+            needs["addresses"],
+            [*_valid(facts["real_server_vips"]), *looked["beside"].get("addresses", [])],
+            needs["sysctls"].get("backup_only") == "1",
+        ),
     ]
 
 
@@ -319,19 +325,35 @@ def _modules(options: Reader, table: Table) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _refuse_loop(options: Reader, table: Table, sysctls: Mapping[str, str]) -> None:
-    """A director that is a real server of its own services schedules what another director sends it once more."""
-    if sysctls.get("backup_only") == "1":
-        return
-    for number, vip in enumerate(options.value("real_server_vips") or []):
+def _addresses_served(table: Table, marks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Those whose packets are scheduled here, by address or by mark."""
+    addresses = [key.address for key in sorted_keys(table) if key.address]
+    for mark in marks:
+        if ServiceKey(family=mark["family"], fwmark=mark["mark"]) in table:
+            addresses += mark["addresses"]
+    return list(dict.fromkeys(addresses))
+
+
+def _valid(addresses: Any) -> Iterator[str]:
+    """Of another role's variable, which says itself what is wrong with it."""
+    for address in addresses if isinstance(addresses, (list, tuple)) else []:
         try:
-            address = parse_address(vip)
+            yield parse_address(address)
         except ValueError:
-            continue  # the other role says so
-        if any(key.address == address for key in table):
-            options.problems.append(
-                f"real_server_vips[{number}]: this host is a real server for {address} and a director for it too; while another "
-                f"director is the active one, it would schedule once more what that one sends it, and packets could go "
-                f"in circles. Say {options.path('sysctls')}: {{backup_only: 1}} with a backup sync daemon on it, or leave out "
-                f"one of the two"
-            )
+            continue
+
+
+def loops(directed: Sequence[str], served: Iterable[str], backup_only: bool) -> list[str]:
+    """Why a host must not be a director for some addresses and a real server for others: none, or one sentence.
+
+    A director that is a real server of its own services schedules what another director sends it once more.
+    """
+    both = ", ".join(sorted(set(directed) & set(served)))
+    if backup_only or not both:
+        return []
+    return [
+        f"real_server_vips: this host is a real server for {both} and a director too; while another director is the active "
+        f"one, it would schedule once more what that one sends it, and packets could go in circles. Give the role director "
+        f"director_sysctls: {{backup_only: 1}} before the host is both, and the host a backup sync daemon, or leave out one of "
+        f"the two"
+    ]

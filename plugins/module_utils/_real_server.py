@@ -15,6 +15,7 @@ import ipaddress
 from typing import Any, Iterator, Mapping, Sequence
 
 from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address
+from ._director import loops
 from ._errors import InvalidInput
 from ._model import FORWARDINGS, TUNNEL_TYPES
 from ._options import Reader, as_list
@@ -77,9 +78,13 @@ def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_"
 def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> dict[str, Any]:
     """The lines that make a host so, and the devices and sysctls among them. Raises InvalidInput when the host can't be made so.
 
-    ``looked``: links and addresses as ip shows them, ``ways`` to the gateways, sysctls as they are.
+    ``looked``: links and addresses as ip shows them, ``ways`` to the gateways, sysctls as they are, what the role director
+    recorded, ``beside``, and whether the sysctl ``backup_only`` is on.
     """
-    problems: list[str] = list(looked["overriding"])
+    problems: list[str] = [
+        *looked["overriding"],
+        *loops(looked["beside"].get("addresses", []), needs["vips"], looked["backup_only"]),
+    ]
     lines: list[str] = []
     if needs["forwarding"] == "nat":
         lines += _nat(needs["gateway"], looked, problems)
@@ -142,7 +147,10 @@ def _asked_sysctls(needs: Mapping[str, Any]) -> dict[str, str | None]:
         asked.update({f"net/ipv4/conf/{interface}/{name}": value for name, value in _ARP_SYSCTLS.items()})
     if needs["forwarding"] == "tunnel" and not needs["directors"]:
         asked.update({f"net/ipv4/conf/{device}/rp_filter": None for device in _FALLBACK.values()})
-    return {**asked, "net/ipv4/ip_forward": None, "net/ipv6/conf/all/forwarding": None}
+    return {
+        **asked,
+        **dict.fromkeys(("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/vs/backup_only")),
+    }
 
 
 def _suppressed_arp(wanted: Sequence[str], links: Sequence[Mapping[str, Any]], problems: list[str]) -> Iterator[str]:

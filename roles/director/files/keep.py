@@ -108,7 +108,8 @@ def once(path):
 
 
 def look(text):
-    """Asked are: record (path), vips (lists of address and interface, null for the default route's), reach (addresses),
+    """Asked are: record (path), beside (path of the other role's), reach (addresses),
+    vips (lists of address and interface, null for the default route's),
     ssh (the port that it comes to, where this process isn't told),
     sysctls (patterns of names with slashes -> value that is wanted), after (base name of the file that sets them, if one does).
     """
@@ -126,7 +127,8 @@ def look(text):
         with contextlib.suppress(OSError):  # it is down: its addresses are refused when they are to come up
             taken += [(address, device, other) for address, other in ask(device, missing).items()]
     answer = {
-        "record": json.loads((read(asked["record"]) or ["{}"])[0]),
+        "record": recorded(asked["record"]),
+        "beside": recorded(asked.get("beside", os.devnull)),
         "default": default,
         "learned": sorted({route["dev"] for route in routes("-6") if route.get("protocol") == "ra"}),
         "links": shown("-d", "link"),
@@ -144,6 +146,10 @@ def look(text):
     }
     print(json.dumps(answer))
     return 0
+
+
+def recorded(path):
+    return json.loads((read(path) or ["{}"])[0])
 
 
 def enabled(unit):

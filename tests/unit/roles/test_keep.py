@@ -122,6 +122,13 @@ def test_files_that_come_later_and_say_otherwise_are_named(tmp_path):
     ]
 
 
+def test_what_was_recorded_is_read_and_nothing_where_nothing_was(tmp_path):
+    path = tmp_path / "director.json"
+    assert keep.recorded(path) == keep.recorded(os.devnull) == {}
+    path.write_text('{"addresses": ["192.0.2.1"]}\n')
+    assert keep.recorded(path) == {"addresses": ["192.0.2.1"]}
+
+
 class Host:
     """A kernel that does as it is told."""
 

@@ -224,19 +224,18 @@ def test_cpus_of_no_host_are_refused(declared):
     assert sentence.startswith("director_sysctls.est_cpulist: ")
 
 
-def test_a_real_server_of_its_own_services_needs_backup_only():
-    (sentence,) = problems(services=[WEB], real_server_vips=["192.0.2.1", "192.0.2.5"])
-    assert sentence.startswith(
-        "real_server_vips[0]: this host is a real server for 192.0.2.1 and a director for it too"
-    )
-    assert needs(real_server_vips=["192.0.2.1"], sysctls={"backup_only": True})["sysctls"] == {"backup_only": "1"}
-
-
-LOOKED = {"default": {"ipv4": "eth0", "ipv6": None}, "taken": [], "overriding": []}
+LOOKED = {"default": {"ipv4": "eth0", "ipv6": None}, "taken": [], "overriding": [], "beside": {}}
 
 
 def refusals(found, **facts):
-    general = {"looked": LOOKED, "owners": [], "exclude": [], "table_state": "replaced", "others": {}}
+    general = {
+        "looked": LOOKED,
+        "owners": [],
+        "exclude": [],
+        "table_state": "replaced",
+        "others": {},
+        "real_server_vips": [],
+    }
     return director_refusals({"needs": found, **general, **facts})
 
 
@@ -287,3 +286,29 @@ def test_two_hosts_do_not_derive_the_same_address():
     assert sentence.startswith("director_vips: 192.0.2.1 would be on second as well")
     assert refusals(needs(), others={"second": needs(vips=[])}) == []
     assert refusals(needs(vips=[{"address": "192.0.2.1"}]), others={"second": needs()}) == []
+
+
+MARKED = {
+    "services": [{"fwmark": 7}],
+    "marks": [{"mark": 7, "addresses": ["192.0.2.7", "2001:db8::7"], "ports": [80]}],
+    "vips": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("declared", "facts", "shared"),
+    [
+        ({}, {"real_server_vips": ["nonsense", "192.0.2.1", "192.0.2.5"]}, "192.0.2.1"),
+        ({}, {"looked": {**LOOKED, "beside": {"addresses": ["192.0.2.5", "192.0.2.1"]}}}, "192.0.2.1"),
+        (MARKED, {"real_server_vips": ["192.0.2.7", "2001:db8::7"]}, "192.0.2.7"),  # of the other family is no service
+    ],
+)
+def test_a_real_server_of_its_own_services_needs_backup_only(declared, facts, shared):
+    (sentence,) = refusals(needs(**declared), **facts)
+    assert sentence.startswith(f"real_server_vips: this host is a real server for {shared} and a director too;")
+    assert refusals(needs(**declared, sysctls={"backup_only": True}), **facts) == []
+
+
+@pytest.mark.parametrize("declared", [None, "192.0.2.5", ["192.0.2.5"], 7])
+def test_a_real_server_of_others_is_welcome(declared):
+    assert refusals(needs(), real_server_vips=declared) == []

@@ -24,6 +24,8 @@ LOOKED = {
     "sysctls": {"net/ipv4/conf/eth0/arp_ignore": "0", "net/ipv4/ip_forward": "0"},
     "overriding": [],
     "ssh": 2222,
+    "beside": {},
+    "backup_only": False,
 }
 ARP = [
     "sysctl net/ipv4/conf/default/arp_ignore 1",
@@ -51,6 +53,18 @@ def test_direct_suppresses_arp_before_the_address_is_there():
 def test_chosen_interfaces():
     found = lines(vips=["192.0.2.1"], interfaces=["eth0"])
     assert [line for line in found if line.startswith("sysctl net/ipv4")] == ARP
+
+
+def test_a_director_for_the_same_address_is_refused_without_backup_only():
+    needs = real_server_needs({"vips": ["192.0.2.1", "192.0.2.2"]})
+    beside = {"addresses": ["192.0.2.1", "192.0.2.9"]}
+    with pytest.raises(InvalidInput) as caught:
+        real_server_lines(needs, {**LOOKED, "beside": beside})
+    assert [problem.partition(";")[0] for problem in caught.value.problems] == [
+        "real_server_vips: this host is a real server for 192.0.2.1 and a director too"
+    ]
+    assert real_server_lines(needs, {**LOOKED, "beside": beside, "backup_only": True})["lines"]
+    assert real_server_lines(needs, {**LOOKED, "beside": {"services": []}})["lines"]
 
 
 def test_somebody_else_s_device_with_such_a_name_is_as_any_other():
