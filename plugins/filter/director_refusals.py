@@ -8,13 +8,29 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ansible_collections.linux.lvs.plugins.module_utils._director import director_refusals as refusals_of
-from ansible_collections.linux.lvs.plugins.plugin_utils._filters import dictionary, input_told
+from ansible_collections.linux.lvs.plugins.plugin_utils._filters import (
+    EACH,
+    TEXT_OR_NULL,
+    input_told,
+    of_shape,
+)
+
+_ADDRESSES = {"vips": [{"address": str, "family": str, "interface": TEXT_OR_NULL}], "vips_derived": bool}
+_SHAPE = {
+    "needs": {**_ADDRESSES, "services": [{}], "addresses": [str], "sysctls": {EACH: str}},
+    "looked": {"default": {EACH: TEXT_OR_NULL}, "taken": [str], "overriding": [str], "beside": {"addresses?": [str]}},
+    "owners": [{"program": str, "path": str, "line": int, "enabled": bool, "running": bool, "service": {}}],
+    "exclude": object,
+    "table_state": str,
+    "others": {EACH: _ADDRESSES},
+    "real_server_vips": object,
+}
 
 
 def director_refusals(value: Any) -> list[str]:
     """Sentences, none when nothing speaks against it."""
     with input_told(value):
-        return refusals_of(dictionary(value))
+        return refusals_of(of_shape(value, _SHAPE, "input"))
 
 
 class FilterModule:

@@ -253,8 +253,8 @@ def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]
     """Answers go through the director, unless a route more special than the default one leads to the client."""
     for number, gateway in enumerate(gateways):
         where = f"real_server_gateway[{number}]"
-        way = looked["ways"][gateway]
-        if not way["device"] or not way["neighbour"]:
+        way = looked["ways"].get(gateway)
+        if not way or not way["device"] or not way["neighbour"]:
             problems.append(f"{where}: {gateway} is on none of this host's networks, so packets can't be handed to it")
             continue
         if not way["answers"]:
@@ -266,7 +266,7 @@ def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]
         yield f"{flag} rule add ipproto 6 sport {looked['ssh']} lookup main priority {TABLE - 1}"
         yield f"{flag} route add default via {gateway} dev {way['device']} table {TABLE}"
         yield f"{flag} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
-        for own in _beside(gateway, looked["addresses"][way["device"]]):
+        for own in _beside(gateway, looked["addresses"].get(way["device"], ())):
             yield f"{flag} rule add from {own} lookup {TABLE} priority {TABLE + 1}"
 
 

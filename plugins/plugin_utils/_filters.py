@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import Any, Iterator
+from typing import Any, Iterator, TypeVar
 
 from ansible.errors import AnsibleFilterError
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
 from ansible_collections.linux.lvs.plugins.module_utils._model import Table
 from ansible_collections.linux.lvs.plugins.module_utils._table import declared, read_entries
 from jinja2 import Undefined
+
+EACH = "*"
+TEXT_OR_NULL = (str, type(None))
+_WORDS = {str: "text", int: "a number", bool: "true or false", type(None): "null"}
+_Value = TypeVar("_Value")
 
 
 @contextmanager
@@ -48,6 +53,48 @@ def dictionary(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidInput([f"{value!r} is not a dictionary"])
     return value
+
+
+def of_shape(value: _Value, shape: Any, path: str) -> _Value:
+    """What another program made, as it is. Raises InvalidInput with all that is not of the shape.
+
+    A shape is a type or some, a function that raises ValueError, a list of one shape, or a dictionary of shapes by names, of
+    which EACH is all that there are and one with a question mark may be missing.
+    """
+    problems = list(_differences(value, shape, path))
+    if problems:
+        raise InvalidInput(problems)
+    return value
+
+
+def _differences(value: Any, shape: Any, path: str) -> Iterator[str]:
+    if isinstance(shape, dict) and isinstance(value, Mapping):
+        yield from _of_names(value, shape, path)
+    elif isinstance(shape, list) and isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            yield from _differences(item, shape[0], f"{path}[{number}]")
+    elif isinstance(shape, (dict, list)):
+        yield f"{path}: {value!r} is not a {'dictionary' if isinstance(shape, dict) else 'list'}"
+    else:
+        try:
+            _of_type(value, shape) if isinstance(shape, (type, tuple)) else shape(value)
+        except ValueError as error:
+            yield f"{path}: {error}"
+
+
+def _of_names(value: Mapping[str, Any], shapes: Mapping[str, Any], path: str) -> Iterator[str]:
+    for pattern, shape in shapes.items():
+        for name in value if pattern == EACH else [pattern.rstrip("?")]:
+            if name in value:
+                yield from _differences(value[name], shape, f"{path}.{name}")
+            elif name == pattern:
+                yield f"{path}.{name}: is required"
+
+
+def _of_type(value: Any, types: Any) -> None:
+    if not isinstance(value, types):
+        names = [_WORDS[each] for each in (types if isinstance(types, tuple) else [types])]
+        raise ValueError(f"{value!r} is not {' or '.join(names)}")
 
 
 def _refuse_undefined(value: Any) -> None:

@@ -10,7 +10,16 @@ import sys
 import jinja2
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.linux.lvs.plugins.filter import from_ipvsadm, reject_excluded, select_servers, to_ipvsadm
+from ansible_collections.linux.lvs.plugins.filter import (
+    director_needs,
+    director_refusals,
+    from_ipvsadm,
+    real_server_lines,
+    real_server_needs,
+    reject_excluded,
+    select_servers,
+    to_ipvsadm,
+)
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
 from ansible_collections.linux.lvs.plugins.module_utils._model import server_problems, service_problems
 from ansible_collections.linux.lvs.tests.unit.controller.repository import FILTERS, read_yaml
@@ -231,6 +240,89 @@ def test_all_that_is_wrong_with_services_is_told_in_one_error():
         "services[4].persistence_netmask: needs persistence_timeout above 0",
     ):
         assert problem in problems
+
+
+NEEDS = director_needs.director_needs({"services": [{"address": "192.0.2.1", "port": 80}]})
+FACTS = {
+    "needs": NEEDS,
+    "looked": {"default": {"ipv4": "eth0", "ipv6": None}, "taken": ["a"], "overriding": ["b"], "beside": {}},
+    "owners": [{"program": "x", "path": "/x", "line": 1, "enabled": True, "running": False, "service": {"fwmark": 7}}],
+    "exclude": [{"fwmark": 7}],
+    "table_state": "overridden",
+    "others": {"second": NEEDS},
+    "real_server_vips": ["192.0.2.9"],
+}
+LOOKED = {
+    "links": [{"ifname": "eth0", "link_type": "ether", "flags": ["UP"], "linkinfo": {"info_kind": "vlan"}}],
+    "addresses": {"eth0": ["198.51.100.1/24"]},
+    "ways": {"198.51.100.254": {"device": "eth0", "neighbour": True, "answers": True}},
+    "sysctls": {"net/ipv4/ip_forward": "0"},
+    "overriding": [],
+    "ssh": 22,
+    "beside": {"addresses": ["192.0.2.9"]},
+    "backup_only": False,
+}
+NONSENSE = (None, 7, 1.5, True, "", "x", [], [None], ["x"], [{}], {}, {"a": 1}, {7: [7]})
+
+
+def nonsense_for(value):
+    """The value with nonsense in one place, for every place, or without one of its names."""
+    yield from NONSENSE
+    if isinstance(value, dict):
+        for name in value:
+            yield {key: item for key, item in value.items() if key != name}
+            yield from ({**value, name: other} for other in nonsense_for(value[name]))
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from ([*value[:number], other, *value[number + 1 :]] for other in nonsense_for(item))
+
+
+@pytest.mark.parametrize(
+    ("call", "value"),
+    [
+        (director_needs.director_needs, {"services": SERVICES, "marks": [{"mark": 7, "addresses": [], "ports": [80]}]}),
+        (director_refusals.director_refusals, FACTS),
+        (real_server_needs.real_server_needs, {"vips": ["192.0.2.1"]}),
+        *(
+            (
+                lambda value: real_server_lines.real_server_lines(*value),
+                [real_server_needs.real_server_needs(given), LOOKED],
+            )
+            for given in (
+                {"vips": ["192.0.2.1"]},
+                {"vips": ["192.0.2.1"], "forwarding": "tunnel", "directors": ["198.51.100.254"]},
+                {"forwarding": "nat", "gateway": ["198.51.100.254"]},
+            )
+        ),
+    ],
+)
+def test_no_nonsense_makes_filters_of_the_roles_fail_in_python_s_words(call, value):
+    assert call(value)
+    wrong = 0
+    for other in nonsense_for(value):
+        if isinstance(value, list) and (not isinstance(other, list) or len(other) != len(value)):
+            continue  # of arguments
+        try:
+            call(other)
+        except AnsibleFilterError:
+            wrong += 1
+    assert wrong > len(NONSENSE)
+
+
+def test_what_a_filter_of_the_roles_needs_is_told():
+    looked = {**FACTS["looked"], "default": {"ipv4": 7}, "taken": "x", "beside": None}
+    owner = {**FACTS["owners"][0], "line": "1"}
+    del looked["overriding"], owner["running"]
+    assert refused(director_refusals.director_refusals, {**FACTS, "looked": looked, "owners": [owner]}) == (
+        "input.looked.default.ipv4: 7 is not text or null; input.looked.taken: 'x' is not a list; "
+        "input.looked.overriding: is required; input.looked.beside: None is not a dictionary; "
+        "input.owners[0].line: '1' is not a number; input.owners[0].running: is required"
+    )
+    needs = {**real_server_needs.real_server_needs({"vips": ["192.0.2.1"]}), "vips": ["web"], "tunnel_type": "vxlan"}
+    assert refused(real_server_lines.real_server_lines, needs, LOOKED) == (
+        "input.vips[0]: 'web' is not an IPv4 or IPv6 address (names are not resolved); "
+        "input.tunnel_type: 'vxlan' is not one of ipip, gue, gre"
+    )
 
 
 @pytest.mark.parametrize("value", [None, 7, True, ["-A -f 7"], {"a": 1}, b"-A -f 7"], ids=repr)
