@@ -92,7 +92,7 @@ ROUTES = """\
 addr add 192.0.2.5/24 dev e0
 addr add 198.51.100.5/24 dev e1
 addr add 2001:db8::5/64 dev e0 nodad
-route add default via 203.0.113.1 dev e0 onlink src 192.0.2.5 metric 100 mtu 1400 initcwnd 20 proto static
+route add default via 203.0.113.1 dev e0 onlink src 192.0.2.5 metric 100 mtu 1400 initcwnd 20 rto_min 5ms proto static
 route add 0.0.0.0/0 via inet6 fe80::1 dev e0 metric 200
 route add default metric 300 proto dhcp nexthop via 192.0.2.1 dev e0 weight 1 nexthop via 198.51.100.1 dev e1 weight 2
 route add default dev e1 scope global metric 400 advmss 1000
@@ -102,7 +102,7 @@ route add unreachable ::/0 metric 9999
 """
 COPIES = {
     "-4": [
-        "default via 203.0.113.1 dev e0 src 192.0.2.5 metric 100 onlink mtu 1400 advmss 1310 initcwnd 20",
+        "default via 203.0.113.1 dev e0 src 192.0.2.5 metric 100 onlink mtu 1400 advmss 1310 initcwnd 20 rto_min lock 5ms",
         "default via inet6 fe80::1 dev e0 metric 200 advmss 1410",
         "default metric 300 advmss 1410 nexthop via 192.0.2.1 dev e0 weight 1 nexthop via 198.51.100.1 dev e1 weight 2",
         "default dev e1 metric 400 advmss 1000",

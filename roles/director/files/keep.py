@@ -396,15 +396,22 @@ def copy_defaults(family, table, overhead):
         wanted[metric] = (min(room, mss or room), words)
     there = {metric: (mss, hops_of(words)) for metric, mss, words in default_routes(family, table)}
     missing = [metric for metric, (mss, words) in wanted.items() if there.get(metric) != (mss, hops_of(words))]
+    refused = []
     for metric in missing:
         mss, words = wanted[metric]
         scope = ["scope", "global"]  # that of routes for which ip shows none, and not always what it takes for none
         attributes = [*scope, "metric", str(metric), "advmss", str(mss), *words.split()]
-        ip(family, "route", "replace", "table", table, "default", *attributes)
-    gone = there.keys() - wanted.keys()
-    for metric in gone:
+        try:
+            ip(family, "route", "replace", "table", table, "default", *attributes)
+        except OSError as error:  # others are copied all the same, and what is stale goes
+            refused.append(error)
+    gone = [
         ip(family, "route", "del", "default", "metric", str(metric), "table", table, there=None)
-    return bool(missing or gone)
+        for metric in there.keys() - wanted.keys()
+    ]
+    if refused:
+        raise refused[0]
+    return bool(missing) or any(gone)
 
 
 def precedence(route):
@@ -416,12 +423,15 @@ def precedence(route):
 def default_routes(family, table):
     """Of each the metric, the MSS or None, and all else that is to be copied, in words of ip."""
     for line in told("ip", "-o", family, "route", "show", "default", "table", table).splitlines():
-        route, *hops = f"{' '.join(line.replace(NEXT_LINE, ' ').split())} ".split("nexthop ")
+        line = " ".join(line.replace(NEXT_LINE, " ").split())
+        line = line.replace(" rto_min lock ", " rto_min ")  # which ip shows, but does not take
+        route, *hops = f"{line} ".split("nexthop ")
         alive = [hop for hop in hops if " dead " not in hop]
         if len(alive) == 1:  # is a route like any other to the kernel
             route += re.sub(r" weight \d+", "", alive.pop())
         words = "nexthop ".join([route, *alive])
-        if words.startswith("default ") and " dev " in words:  # others refuse, which main does too
+        # others refuse, which main does too, or are for some packets only
+        if re.match("default (?!tos |from )", words) and " dev " in words:
             metric, mss = (next(map(int, after(name, words)), None) for name in ("metric", "advmss"))
             yield metric or 0, mss, ASIDE.sub("", words).partition(" ")[2].strip()
 
