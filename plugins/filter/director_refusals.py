@@ -18,7 +18,13 @@ from ansible_collections.linux.lvs.plugins.plugin_utils._filters import (
 _ADDRESSES = {"vips": [{"address": str, "family": str, "interface": TEXT_OR_NULL}], "vips_derived": bool}
 _SHAPE = {
     "needs": {**_ADDRESSES, "services": [{}], "addresses": [str], "sysctls": {EACH: str}},
-    "looked": {"default": {EACH: TEXT_OR_NULL}, "taken": [str], "overriding": [str], "beside": {"addresses?": [str]}},
+    "looked": {
+        "default": {EACH: TEXT_OR_NULL},
+        "taken": [str],
+        "overriding": [str],
+        "record": {"services?": [{}]},
+        "beside": {"addresses?": [str]},
+    },
     "owners": [{"program": str, "path": str, "line": int, "enabled": bool, "running": bool, "service": {}}],
     "exclude": object,
     "table_state": str,

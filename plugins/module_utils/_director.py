@@ -94,6 +94,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
         *looked["overriding"],
         *_owned(needs, facts["owners"], facts["exclude"] or [], facts["table_state"] == "overridden"),
         *_claimed_twice(needs, facts["others"]),
+        *_left_without_address(needs, looked["record"].get("services", []), facts["exclude"] or []),
         *loops(
             needs["addresses"],
             [*_valid(facts["real_server_vips"]), *looked["beside"].get("addresses", [])],
@@ -144,6 +145,26 @@ def _claimed_twice(needs: Mapping[str, Any], others: Mapping[str, Any]) -> list[
         for shared in [sorted(own & {vip["address"] for vip in theirs["vips"]})]
         if shared
     ]
+
+
+def _left_without_address(
+    needs: Mapping[str, Any], recorded: Sequence[Mapping[str, Any]], exclude: Any
+) -> Iterator[str]:
+    """A service of an earlier run that is to be left alone from now on would stay, but its address would go."""
+    if not needs["vips_derived"]:
+        return
+    kept = {vip["address"] for vip in needs["vips"]}
+    exclusions = read_exclude(Reader({"exclude": exclude}, "director_", []))
+    for service in recorded:
+        key = read_service_key(Reader(service, "", []), odd=True)
+        if service in needs["services"] or key is None or key.address in {None, *kept}:
+            continue
+        if is_excluded(key, exclusions):
+            yield (
+                f"director_exclude: {key} was declared by an earlier run, which brought {key.address} up; this run would take "
+                f"that away, and its connections with it. Say director_vips: with it if it stays here, without it (perhaps []) "
+                f"if somebody else keeps it now; and director_forwarding, if that service needs it"
+            )
 
 
 def _table(services: Any, options: Reader) -> Table:
@@ -336,7 +357,11 @@ def _addresses_served(table: Table, marks: Sequence[Mapping[str, Any]]) -> list[
 
 def _valid(addresses: Any) -> Iterator[str]:
     """Of another role's variable, which says itself what is wrong with it."""
-    for address in addresses if isinstance(addresses, (list, tuple)) else []:
+    try:
+        given = as_list(addresses)
+    except ValueError:
+        return
+    for address in given:
         try:
             yield parse_address(address)
         except ValueError:
@@ -355,5 +380,5 @@ def loops(directed: Sequence[str], served: Iterable[str], backup_only: bool) -> 
         f"real_server_vips: this host is a real server for {both} and a director too; while another director is the active "
         f"one, it would schedule once more what that one sends it, and packets could go in circles. Give the role director "
         f"director_sysctls: {{backup_only: 1}} before the host is both, and the host a backup sync daemon, or leave out one of "
-        f"the two"
+        f"the two. What an earlier play made it counts until the role that did is played without that address"
     ]

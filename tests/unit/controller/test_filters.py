@@ -245,7 +245,13 @@ def test_all_that_is_wrong_with_services_is_told_in_one_error():
 NEEDS = director_needs.director_needs({"services": [{"address": "192.0.2.1", "port": 80}]})
 FACTS = {
     "needs": NEEDS,
-    "looked": {"default": {"ipv4": "eth0", "ipv6": None}, "taken": ["a"], "overriding": ["b"], "beside": {}},
+    "looked": {
+        "default": {"ipv4": "eth0", "ipv6": None},
+        "taken": ["a"],
+        "overriding": ["b"],
+        "record": {"services": [{"fwmark": 7}]},
+        "beside": {},
+    },
     "owners": [{"program": "x", "path": "/x", "line": 1, "enabled": True, "running": False, "service": {"fwmark": 7}}],
     "exclude": [{"fwmark": 7}],
     "table_state": "overridden",

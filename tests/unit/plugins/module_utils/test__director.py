@@ -224,7 +224,7 @@ def test_cpus_of_no_host_are_refused(declared):
     assert sentence.startswith("director_sysctls.est_cpulist: ")
 
 
-LOOKED = {"default": {"ipv4": "eth0", "ipv6": None}, "taken": [], "overriding": [], "beside": {}}
+LOOKED = {"default": {"ipv4": "eth0", "ipv6": None}, "taken": [], "overriding": [], "record": {}, "beside": {}}
 
 
 def refusals(found, **facts):
@@ -274,6 +274,20 @@ def test_a_service_has_one_owner():
     assert refusals(needs(), owners=[owner(same, enabled=False, running=True)]) != []
 
 
+def test_a_service_that_is_left_alone_keeps_its_address():
+    before = {"services": [{"address": "192.0.2.9", "port": 53, "protocol": "udp"}, {"fwmark": 4, "family": "ipv4"}]}
+    looked, exclude = {**LOOKED, "record": before}, [{"network": "192.0.2.9"}, {"fwmark": 4}]
+    (sentence,) = refusals(needs(), looked=looked, exclude=exclude)
+    assert sentence.startswith(
+        "director_exclude: udp 192.0.2.9:53 was declared by an earlier run, which brought 192.0.2.9 up"
+    )
+    for vips in ([], [{"address": "192.0.2.1"}, {"address": "192.0.2.9"}]):
+        assert refusals(needs(vips=vips), looked=looked, exclude=exclude) == []
+    assert refusals(needs(), looked=looked) == []
+    beside = [WEB, {"address": "192.0.2.9", "port": 80}]
+    assert refusals(needs(services=beside), looked=looked, exclude=[{"network": "192.0.2.9", "port": 53}]) == []
+
+
 def test_overridden_would_remove_what_others_own():
     other = owner({"fwmark": 9, "family": "ipv4"})
     (sentence,) = refusals(needs(), owners=[other], table_state="overridden")
@@ -299,6 +313,7 @@ MARKED = {
     ("declared", "facts", "shared"),
     [
         ({}, {"real_server_vips": ["nonsense", "192.0.2.1", "192.0.2.5"]}, "192.0.2.1"),
+        ({}, {"real_server_vips": "192.0.2.5, 192.0.2.1"}, "192.0.2.1"),
         ({}, {"looked": {**LOOKED, "beside": {"addresses": ["192.0.2.5", "192.0.2.1"]}}}, "192.0.2.1"),
         (MARKED, {"real_server_vips": ["192.0.2.7", "2001:db8::7"]}, "192.0.2.7"),  # of the other family is no service
     ],
