@@ -6,7 +6,7 @@
 # Usage: tests/machines.sh [SCENARIO...]; without one those of `make test`
 # molecule keeps its things in the home directory, so each gets one that goes afterwards. The machines end when this program does.
 # Nearly all of a module's time on a machine is Python that starts and compiles Ansible's own code. Mitogen leaves it out, after which
-# a scenario takes half as long. Those of PLAIN are played as users play them, without it.
+# a scenario takes half as long. Those of PLAIN, in `make test-all`, are played as users play them, without it.
 set -euo pipefail
 
 PLAIN=" direct nat "
