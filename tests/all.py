@@ -30,7 +30,7 @@ OPEN = {
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),
     "default": (6000, 60, 45),
-    "long": (6000, 140, 130),
+    "long": (6000, 150, 110),
 }
 LONG = {
     "HYPOTHESIS_PROFILE": "long",
