@@ -116,16 +116,8 @@ def look(text):
     asked = json.loads(text)
     default = {family: default_interface(flag) for family, flag in (("ipv4", "-4"), ("ipv6", "-6"))}
     own = addresses()
-    held = {vip.partition("/")[0] for found in own.values() for vip in found}
-    wanted = {}
-    for address, device in asked.get("vips", []):
-        device = device or default["ipv6" if ":" in address else "ipv4"]
-        if address not in held and device in own:
-            wanted.setdefault(device, []).append(address)
-    taken = []
-    for device, missing in wanted.items():
-        with contextlib.suppress(OSError):  # it is down: its addresses are refused when they are to come up
-            taken += [(address, device, other) for address, other in ask(device, missing).items()]
+    vips = [(vip, device or default["ipv6" if ":" in vip else "ipv4"]) for vip, device in asked.get("vips", [])]
+    taken, _unasked = who_has(vips, own)  # where nobody could be asked, they are refused when they are to come up
     answer = {
         "record": recorded(asked["record"]),
         "beside": recorded(asked.get("beside", os.devnull)),
@@ -153,7 +145,7 @@ def recorded(path):
 
 
 def enabled(unit):
-    return told("systemctl", "is-enabled", unit).strip() or "not-found"
+    return told("systemctl", "is-enabled", unit).stdout.strip() or "not-found"
 
 
 def routes(family):
@@ -266,7 +258,8 @@ class Keeper:
         for line in [line for line in reversed(self.added) if line not in self.lines]:
             self.remove(line)
             self.remember([other for other in self.added if other != line])
-        self.taken = self.find_taken()
+        taken, self.unasked = who_has(self.doubtful_vips(), self.addresses)
+        self.taken = {address: other for address, _device, other in taken}
         for line in self.lines:
             try:
                 if self.add(*line.split()):
@@ -329,21 +322,6 @@ class Keeper:
         vips = [line.split()[1:] for line in lines]
         return [(vip.partition("/")[0], device) for vip, device in vips if vip not in self.addresses.get(device, ())]
 
-    def find_taken(self):
-        """Who has addresses that are to be ours, asked at once."""
-        own = {vip.partition("/")[0] for found in self.addresses.values() for vip in found}
-        wanted = {}
-        for address, device in self.doubtful_vips():
-            if address not in own and device in self.addresses:
-                wanted.setdefault(device, []).append(address)
-        taken = {}
-        for device, missing in wanted.items():
-            try:
-                taken.update(ask(device, missing))
-            except OSError as error:  # it is down, for which addresses on others must not wait
-                self.unasked[device] = error.strerror
-        return taken
-
     def add_vip(self, vip, device):
         address = vip.partition("/")[0]
         if vip in self.addresses.get(device, ()):
@@ -381,7 +359,9 @@ def is_up(device):
 
 def receives(wanted):
     """Whether a port takes tunnel packets. The kernel's answer to a second one is that of a port that somebody else has."""
-    return any(set(wanted) == set(line.split()) & {*wanted, "-6"} for line in told("ip", "fou", "show").splitlines())
+    return any(
+        set(wanted) == set(line.split()) & {*wanted, "-6"} for line in told("ip", "fou", "show").stdout.splitlines()
+    )
 
 
 def copy_defaults(family, table, overhead):
@@ -422,7 +402,7 @@ def precedence(route):
 
 def default_routes(family, table):
     """Of each the metric, the MSS or None, and all else that is to be copied, in words of ip."""
-    for line in told("ip", "-o", family, "route", "show", "default", "table", table).splitlines():
+    for line in told("ip", "-o", family, "route", "show", "default", "table", table).stdout.splitlines():
         line = " ".join(line.replace(NEXT_LINE, " ").split())
         line = line.replace(" rto_min lock ", " rto_min ")  # which ip shows, but does not take
         route, *hops = f"{line} ".split("nexthop ")
@@ -463,16 +443,13 @@ def ip(*words, there=()):
 
 
 def told(*words):
-    """What a command prints, even when it fails, as for a table of routes that nobody has made yet."""
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-    return done.stdout
+    """A command that has ended, with what it printed; it may fail, as for a table of routes that nobody has made yet."""
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
 
 
 def shown(*words):
     """What ip shows; nothing when it can't."""
-    done = subprocess.run(
-        ["ip", "-j", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
-    )
+    done = told("ip", "-j", *words)
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
 
@@ -510,6 +487,24 @@ def reach(device, *wanted):
     for address in missing:
         print(f"{address} does not answer on {device}")
     return 3 if missing else 0
+
+
+def who_has(vips, there):
+    """Of addresses with their devices, asked at once unless they are there: who has which, as (address, device, hardware
+    address), and on which devices nobody could be asked, with the reason: they are down, for which others must not wait.
+    """
+    own = {vip.partition("/")[0] for found in there.values() for vip in found}
+    wanted = {}
+    for address, device in vips:
+        if address not in own and device in there:
+            wanted.setdefault(device, []).append(address)
+    taken, unasked = [], {}
+    for device, missing in wanted.items():
+        try:
+            taken += [(address, device, other) for address, other in ask(device, missing).items()]
+        except OSError as error:
+            unasked[device] = error.strerror
+    return taken, unasked
 
 
 def ask(device, wanted):
