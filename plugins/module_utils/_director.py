@@ -18,7 +18,7 @@ from ._model import MAX_MARK, PROTOCOLS, ROLES, ServiceKey, Table, sorted_keys
 from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
 from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
 from ._sysctls import SYSCTLS, read_wishes
-from ._table import declared, dictionaries, is_excluded, read_entries, read_exclude, refuse_excluded
+from ._table import Exclusion, declared, dictionaries, is_excluded, read_entries, read_exclude, refuse_excluded
 
 OPTIONS = (
     *("services", "vips", "interface", "marks", "masquerade", "forwarding", "sysctls", "timeouts", "sync_daemons"),
@@ -88,13 +88,16 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     ``table_state`` as declared, ``others`` (host -> its needs) of the same play, ``real_server_vips`` as declared for this host.
     """
     needs, looked = facts["needs"], facts["looked"]
+    problems: list[str] = []
+    exclusions = read_exclude(Reader({"exclude": facts["exclude"] or []}, "director_", problems))
     return [
         *_without_interface(needs["vips"], looked["default"]),
         *looked["taken"],
         *looked["overriding"],
-        *_owned(needs, facts["owners"], facts["exclude"] or [], facts["table_state"] == "overridden"),
+        *problems,
+        *_owned(needs, facts["owners"], exclusions, facts["table_state"] == "overridden"),
         *_claimed_twice(needs, facts["others"]),
-        *_left_without_address(needs, looked["record"].get("services", []), facts["exclude"] or []),
+        *_left_without_address(needs, looked["record"].get("services", []), exclusions),
         *loops(
             needs["addresses"],
             [*_valid(facts["real_server_vips"]), *looked["beside"].get("addresses", [])],
@@ -116,9 +119,9 @@ def _of(vips: Sequence[Mapping[str, Any]], family: str) -> list[str]:
     return [vip["address"] for vip in vips if vip["family"] == family]
 
 
-def _owned(needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclude: Any, whole: bool) -> list[str]:
-    problems: list[str] = []
-    exclusions = read_exclude(Reader({"exclude": exclude}, "director_", problems))
+def _owned(
+    needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclusions: Sequence[Exclusion], whole: bool
+) -> list[str]:
     found = []
     for owner in owners:
         if not (owner["enabled"] or owner["running"]) or owner["program"] == "ipvsadm":
@@ -131,7 +134,7 @@ def _owned(needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclud
             found.append(
                 f"{where}, which director_table_state overridden would remove; list it in director_exclude, or say replaced"
             )
-    return [*problems, *found]
+    return found
 
 
 def _claimed_twice(needs: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:
@@ -148,13 +151,12 @@ def _claimed_twice(needs: Mapping[str, Any], others: Mapping[str, Any]) -> list[
 
 
 def _left_without_address(
-    needs: Mapping[str, Any], recorded: Sequence[Mapping[str, Any]], exclude: Any
+    needs: Mapping[str, Any], recorded: Sequence[Mapping[str, Any]], exclusions: Sequence[Exclusion]
 ) -> Iterator[str]:
     """A service of an earlier run that is to be left alone from now on would stay, but its address would go."""
     if not needs["vips_derived"]:
         return
     kept = {vip["address"] for vip in needs["vips"]}
-    exclusions = read_exclude(Reader({"exclude": exclude}, "director_", []))
     for service in recorded:
         key = read_service_key(Reader(service, "", []), odd=True)
         if service in needs["services"] or key is None or key.address in {None, *kept}:
