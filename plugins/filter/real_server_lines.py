@@ -42,7 +42,7 @@ _LOOKED = {
     "overriding": [str],
     "ssh": (int, str),
     "beside": {"addresses?": [str]},
-    "backup_only": bool,
+    "backup_only?": object,
 }
 
 

@@ -20,6 +20,7 @@ from ._errors import InvalidInput
 from ._model import FORWARDINGS, TUNNEL_TYPES
 from ._options import Reader, as_list
 from ._settings import parse_interface
+from ._sysctls import SYSCTLS
 
 OPTIONS = ("forwarding", "vips", "interfaces", "tunnel_type", "tunnel_port", "directors", "gateway")
 TABLE = 4320  # of routes, and the preference of rules from one less on
@@ -28,6 +29,7 @@ _LENGTH = {IPV4: 32, IPV6: 128}
 _VERSION = {IPV4: 4, IPV6: 6}  # of IP, as ip takes it
 _OUTER_HEADER = {IPV4: 20, IPV6: 40}
 _TUNNEL_HEADER = {"ipip": 0, "gre": 4, "gue": 12}  # GRE without options; UDP and GUE with checksum offload's four bytes
+_BACKUP_ONLY = "net/ipv4/vs/backup_only"
 _ARP_SYSCTLS = {"arp_ignore": "1", "arp_announce": "2"}
 ETHERNET = "ether"
 _TUNNELS_LIKE_ETHERNET = ("gretap", "ip6gretap", "erspan", "ip6erspan")
@@ -79,11 +81,11 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
     """The lines that make a host so, and the devices and sysctls among them. Raises InvalidInput when the host can't be made so.
 
     ``looked``: links and addresses as ip shows them, ``ways`` to the gateways, sysctls as they are, what the role director
-    recorded, ``beside``, and whether the sysctl ``backup_only`` is on.
+    recorded, ``beside``, and, if it is declared for that role, the sysctl ``backup_only``.
     """
     problems: list[str] = [
         *looked["overriding"],
-        *loops(looked["beside"].get("addresses", []), needs["vips"], looked["backup_only"]),
+        *loops(looked["beside"].get("addresses", []), needs["vips"], _backup_only(looked)),
     ]
     lines: list[str] = []
     if needs["forwarding"] == "nat":
@@ -99,6 +101,17 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
         "devices": [line.split()[2] for line in lines if line.startswith("link add ")],
         "sysctls": [name for name in sysctls if looked["sysctls"].get(name) is not None],
     }
+
+
+def _backup_only(looked: Mapping[str, Any]) -> bool:
+    """Whether it is on: as declared, since the role director may be about to set it, otherwise as it is."""
+    kind = SYSCTLS["backup_only"].kind
+    if "backup_only" not in looked:
+        return bool(kind.normal(looked["sysctls"].get(_BACKUP_ONLY) or "0"))
+    try:
+        return bool(kind.parse(looked["backup_only"], None))
+    except ValueError:  # which that role refuses
+        return False
 
 
 def _addresses(options: Reader, name: str) -> list[str]:
@@ -149,7 +162,7 @@ def _asked_sysctls(needs: Mapping[str, Any]) -> dict[str, str | None]:
         asked.update({f"net/ipv4/conf/{device}/rp_filter": None for device in _FALLBACK.values()})
     return {
         **asked,
-        **dict.fromkeys(("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", "net/ipv4/vs/backup_only")),
+        **dict.fromkeys(("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding", _BACKUP_ONLY)),
     }
 
 

@@ -67,6 +67,23 @@ def test_a_director_for_the_same_address_is_refused_without_backup_only():
     assert real_server_lines(needs, {**LOOKED, "beside": {"services": []}})["lines"]
 
 
+@pytest.mark.parametrize(
+    ("declared", "kernel", "on"),
+    [({}, "1", True), ({}, "2", True), ({}, "0", False), ({}, None, False)]
+    + [({"backup_only": value}, "0", True) for value in (1, "1", True, "yes")]
+    + [({"backup_only": value}, "1", False) for value in (0, "0", False, "no", "n", None, "perhaps")],
+)
+def test_backup_only_is_on_as_declared_and_otherwise_as_it_is(declared, kernel, on):
+    found = {**LOOKED, "beside": {"addresses": ["192.0.2.1"]}, "sysctls": {"net/ipv4/vs/backup_only": kernel}}
+    del found["backup_only"]
+    needs = real_server_needs({"vips": ["192.0.2.1"]})
+    if on:
+        assert real_server_lines(needs, {**found, **declared})["lines"]
+    else:
+        with pytest.raises(InvalidInput, match="this host is a real server for"):
+            real_server_lines(needs, {**found, **declared})
+
+
 def test_somebody_else_s_device_with_such_a_name_is_as_any_other():
     other = {"ifname": "lvs-uplink", "link_type": "ether", "flags": ["UP"]}
     found = real_server_lines(real_server_needs({"vips": ["192.0.2.1"]}), {**LOOKED, "links": [other]})
