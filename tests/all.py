@@ -163,7 +163,7 @@ def summary(done, seconds):
             else "{} passed, {} failed, {} skipped".format(*counts)
         )
         print(f"  {run.name:<16} {words}")
-        for line in re.findall(r"^SKIPPED .*", run.output(), re.MULTILINE):
+        for line in re.findall(r"^(?:FAILED|ERROR|SKIPPED) .*", run.output(), re.MULTILINE):
             print(f"                   {line}")
         total = [sum(pair) for pair in zip(total, counts)]
     skipped = f", {total[2]} skipped" if total[2] else ""

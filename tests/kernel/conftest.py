@@ -43,7 +43,7 @@ def ipvs_unloaded():
     """A kernel that has not loaded IPVS yet."""
     if os.environ["LVS_LAB"] == "native":
         pytest.skip("would unload this machine's own IPVS")
-    deadline = time.monotonic() + 20  # namespaces of earlier tests take their services along a moment later
+    deadline = time.monotonic() + 60  # namespaces of earlier tests take their services along a moment later
     while not unload_ipvs():
         assert time.monotonic() < deadline, Path("/proc/modules").read_text()
         time.sleep(0.2)
