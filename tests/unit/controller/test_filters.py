@@ -4,16 +4,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
 import jinja2
 import pytest
+import yaml
 from ansible.errors import AnsibleFilterError
 from ansible_collections.linux.lvs.plugins.filter import (
     director_needs,
     director_refusals,
     from_ipvsadm,
+    from_survey,
     real_server_lines,
     real_server_needs,
     reject_excluded,
@@ -119,6 +122,10 @@ def left(value, exclude=None):
     return reject_excluded.FilterModule().filters()["reject_excluded"](value, exclude)
 
 
+def meant(value):
+    return from_survey.FilterModule().filters()["from_survey"](value, "lvs_services")
+
+
 def refused(call, *values):
     with pytest.raises(AnsibleFilterError) as caught:
         call(*values)
@@ -201,6 +208,29 @@ def test_wrong_exclusions_and_services_are_told_in_one_error():
         "services[0]: 7 is not a dictionary; exclude[1]: 'x' is not a dictionary; "
         "exclude[0].fwmark: 0 is not between 1 and 4294967295"
     )
+
+
+@pytest.mark.parametrize("value", [SERVICES, [], {"a": 1}, 7, None], ids=type)
+def test_what_is_no_text_is_as_it_was_given(value):
+    assert meant(value) is value
+
+
+@pytest.mark.parametrize("text", [json.dumps(SERVICES), Text(json.dumps(SERVICES)), yaml.safe_dump(SERVICES)])
+def test_text_of_a_survey_is_what_it_says(text):
+    assert meant(text) == SERVICES
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[{address: 192.0.2.1", "line 1, column 21: expected ',' or '}', but got '<stream end>'"),
+        ("- a\n- {b: c}}", "line 2, column 9: expected <block end>, but found '}'"),
+        ("!!python/object:os.system {}", "line 1, column 1: could not determine a constructor"),
+        ("\0", "unacceptable character #x0000"),
+    ],
+)
+def test_text_that_is_no_yaml_is_told_with_the_variable_and_the_place(text, told):
+    assert refused(meant, text).startswith(f"lvs_services: is not YAML: {told}")
 
 
 def test_all_wrong_addresses_are_told_in_one_error():
@@ -342,7 +372,7 @@ def test_input_that_is_no_list_of_services_is_told(call, value):
     assert refused(call, value) == f"services: {value!r} is not a list"
 
 
-@pytest.mark.parametrize("call", [read, written, selected, left, lambda value: selected([], value)])
+@pytest.mark.parametrize("call", [read, written, selected, left, meant, lambda value: selected([], value)])
 @pytest.mark.parametrize("wrapped", [lambda value: value, lambda value: [{"servers": [{"address": value}]}]])
 def test_undefined_variable_is_told_as_one(call, wrapped):
     with pytest.raises(jinja2.UndefinedError, match="'rules' is undefined"):
