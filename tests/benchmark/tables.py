@@ -258,19 +258,29 @@ def converged(netns, options):
 
 
 def growth(netns):
+    sizes = [options_of(count, SERVERS) for count in GROWTH]
+    texts = [render(declared(spec_of(options).entries)) for options in sizes]
+    rounds = [[grown(netns, options, text) for options, text in zip(sizes, texts)] for _round in range(TIMES)]
     last = None
-    for count in GROWTH:
-        emptied(netns)
-        taken, peak = converged(netns, options_of(count, SERVERS))
-        times = f", {taken / last[0]:.2f} times the time of the row above (aim: 2.2)" if last else ""
+    for count, column in zip(GROWTH, zip(*rounds)):
+        restore, taken, peak = map(statistics.median, zip(*column))
+        times = f", {taken / last[1]:.2f} times the time of the row above (aim: 2.2)" if last else ""
+        theirs = f" ({restore / last[0]:.2f} times)" if last else ""
         row(
-            f"read, plan, apply, verify {count} services x {SERVERS}, in one process",
-            f"{taken:.2f} s, {peak:.0f} MB{times}",
+            f"read, plan, apply, verify {count} services x {SERVERS}, in one process; `ipvsadm -R` of them",
+            f"{taken:.2f} s, {peak:.0f} MB{times}; {restore:.2f} s{theirs}",
         )
-        last = (taken, peak)
+        last = (restore, taken)
     emptied(netns)
     taken, peak = converged(netns, options_of(HUGE // 100, 100))
     row(f"{HUGE} servers in {HUGE // 100} services, in one process", f"{taken:.1f} s, peak {peak:.0f} MB")
+
+
+def grown(netns, options, text):
+    """Seconds of ipvsadm -R, those of a run, its peak memory in MB."""
+    restore = seconds(lambda: netns.restore(text), lambda: emptied(netns), 1)
+    emptied(netns)
+    return (restore, *converged(netns, options))
 
 
 def main():
