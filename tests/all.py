@@ -25,7 +25,13 @@ DEFAULT = ["integration", "machines methods", "machines pair", "kernel"]
 OPEN = {
     "fast": [],
     "default": DEFAULT,
-    "long": [*(f"machines {name}" for name in ("direct", "nat", "stock", "tunnel")), "stock", *DEFAULT],
+    "long": [
+        "kernel",
+        "integration",
+        *(f"machines {name}" for name in ("direct", "nat", "stock", "tunnel")),
+        "stock",
+        *DEFAULT[1:3],
+    ],
 }
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),
