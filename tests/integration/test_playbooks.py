@@ -204,11 +204,11 @@ def test_wrong_variables_are_refused_in_sentences_before_anything_is_touched(sit
 
 @pytest.mark.parametrize(
     ("name", "variable"),
-    [("apply_table", "lvs_services"), ("drain_server", "lvs_services"), ("drift_report", "drift_report_exclude")],
+    [("apply_table", "lvs_services"), ("drift_report", "drift_report_exclude")],
 )
 def test_text_of_a_survey_that_is_no_yaml_is_told_with_its_place(site, oldest_ansible, name, variable):
     site.ansible = oldest_ansible
-    text = site.fails(name, **{"drain_server_addresses": RIPS[0], variable: "[{address: 192.0.2.1"})
+    text = site.fails(name, **{variable: "[{address: 192.0.2.1"})
     assert f"{variable}: is not YAML: line 1, column " in text
     assert "To see the full traceback" not in text
 
