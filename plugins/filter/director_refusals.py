@@ -17,11 +17,18 @@ from ansible_collections.linux.lvs.plugins.plugin_utils._filters import (
 
 _ADDRESSES = {"vips": [{"address": str, "family": str, "interface": TEXT_OR_NULL}], "vips_derived": bool}
 _SHAPE = {
-    "needs": {**_ADDRESSES, "services": [{}], "addresses": [str], "sysctls": {EACH: str}},
+    "needs": {
+        **_ADDRESSES,
+        "services": [{}],
+        "addresses": [str],
+        "sysctls": {EACH: str},
+        "sync_interfaces": {EACH: str},
+    },
     "looked": {
         "default": {EACH: TEXT_OR_NULL},
         "taken": [str],
         "overriding": [str],
+        "links": [{"ifname": str, "flags": [str]}],
         "record": {"services?": [{}]},
         "beside": {"addresses?": [str]},
     },

@@ -37,6 +37,7 @@ class Needs:
     table: str = ""
     timeouts: str = ""
     sync_daemons: str = ""
+    sync_interfaces: dict[str, str] = field(default_factory=dict)  # by the option that names it
     services: list[dict[str, Any]] = field(default_factory=list)  # which there are
     vips: list[dict[str, Any]] = field(
         default_factory=list
@@ -62,7 +63,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     table = _table(variables.get("services"), options)
     needs = Needs(table=render(table), services=[key.to_options() for key in sorted_keys(table)])
     needs.sysctls = _sysctls(options)
-    needs.sync_daemons = _sync_daemons(options, needs.sysctls)
+    needs.sync_daemons, needs.sync_interfaces = _sync_daemons(options, needs.sysctls)
     needs.timeouts = _timeouts(options)
     needs.marks = _marks(options)
     needs.masquerade = [
@@ -92,6 +93,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     exclusions = read_exclude(Reader({"exclude": facts["exclude"] or []}, "director_", problems))
     return [
         *_without_interface(needs["vips"], looked["default"]),
+        *_wrong_interfaces(needs, {link["ifname"]: link["flags"] for link in looked["links"]}),
         *looked["taken"],
         *looked["overriding"],
         *problems,
@@ -113,6 +115,18 @@ def _without_interface(vips: Sequence[Mapping[str, Any]], default: Mapping[str, 
         f"default route of that family whose interface could be taken"
         for family in missing
     ]
+
+
+def _wrong_interfaces(needs: Mapping[str, Any], flags: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    named = {vip["interface"] for vip in needs["vips"]} - {None}
+    for device in sorted(named - set(flags)):
+        addresses = ", ".join(vip["address"] for vip in needs["vips"] if vip["interface"] == device)
+        yield f"director_vips: {addresses}: this host has no interface {device}; it has {', '.join(sorted(flags))}"
+    for path, device in needs["sync_interfaces"].items():
+        if device not in flags:
+            yield f"{path}: this host has no interface {device}; it has {', '.join(sorted(flags))}"
+        elif "UP" not in flags[device]:
+            yield f"{path}: {device} is down; the kernel starts no sync daemon on it"
 
 
 def _of(vips: Sequence[Mapping[str, Any]], family: str) -> list[str]:
@@ -197,10 +211,12 @@ def _sysctls(options: Reader) -> dict[str, str]:
     return {wish.name: str(wish.value) for wish in wishes}
 
 
-def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> str:
+def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> tuple[str, dict[str, str]]:
+    """Their lines, and their interfaces by the option that names each."""
     if not options.given("sync_daemons"):
-        return ""
+        return "", {}
     lines = []
+    interfaces: dict[str, str] = {}
     roles: dict[str, str] = {}
     for where, daemon in dictionaries(options.value("sync_daemons"), options.path("sync_daemons"), options.problems):
         reader = Reader(daemon, f"{where}.", options.problems)
@@ -213,7 +229,9 @@ def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> str:
             )
         roles.setdefault(spec.role, where)
         try:
-            lines.append(daemon_command(DaemonStep(START, merge_daemon(spec, None))))
+            merged = merge_daemon(spec, None)
+            interfaces[f"{where}.interface"] = merged.interface
+            lines.append(daemon_command(DaemonStep(START, merged)))
         except InvalidInput as error:
             options.problems.extend(f"{where}.{problem}" for problem in error.problems)
     if set(roles) == set(ROLES) and sysctls.get("backup_only") == "1":
@@ -221,7 +239,7 @@ def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> str:
             "sysctls.backup_only",
             "with both daemons on one host the active director would stop scheduling; leave one out",
         )
-    return "".join(f"{line.partition(' ')[2]}\n" for line in sorted(lines))
+    return "".join(f"{line.partition(' ')[2]}\n" for line in sorted(lines)), interfaces
 
 
 def _timeouts(options: Reader) -> str:

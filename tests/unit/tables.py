@@ -27,6 +27,8 @@ from ansible_collections.linux.lvs.plugins.module_utils._model import (
     ServerKey,
     Service,
     ServiceKey,
+    server_problems,
+    service_problems,
 )
 from hypothesis import strategies as st
 
@@ -150,6 +152,18 @@ def _server_for(service, server):
 NEAR = (_some(st.sampled_from(NEAR_SERVICES)), _some(st.sampled_from(NEAR_SERVERS)))
 ANY_TABLES = _tables(_some(FAR_SERVICES), _some(FAR_SERVERS), _any_service, _any_server).map(_tunnelled)
 TABLES = _tables(*NEAR, _near_service, _near_server).map(_tunnelled)
+
+
+def sensible(table):
+    """The services of it that users may declare."""
+    return {
+        key: entry
+        for key, entry in table.items()
+        if not service_problems(entry.service)
+        and not any(server_problems(key, server) for server in entry.servers.values())
+    }
+
+
 FATES = st.sampled_from(("as drawn", "same", "some servers", "service"))
 
 

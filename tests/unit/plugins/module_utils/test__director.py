@@ -12,7 +12,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._model import table_to_o
 from ansible_collections.linux.lvs.plugins.module_utils._options import Reader
 from ansible_collections.linux.lvs.plugins.module_utils._plan import make_plan
 from ansible_collections.linux.lvs.plugins.module_utils._sysctls import read_wishes
-from ansible_collections.linux.lvs.tests.unit.tables import TABLES
+from ansible_collections.linux.lvs.tests.unit.tables import ANY_TABLES, sensible
 from hypothesis import given
 
 NAT = {"address": "198.51.100.1", "forwarding": "nat"}
@@ -190,14 +190,12 @@ def test_wrong_variables(variables, sentences):
     assert found == sentences
 
 
-@given(TABLES)
+@given(ANY_TABLES)
 def test_what_can_be_declared_can_be_loaded_by_ipvsadm(table):
-    try:
-        found = needs(services=table_to_options(table), allow_empty=True)
-    except InvalidInput:
-        return
-    assert parse(found["table"]) == table
-    assert [unsayable(operation) for operation in make_plan({}, table) if unsayable(operation)] == []
+    declared = sensible(table)
+    found = needs(services=table_to_options(declared), allow_empty=True, vips=[])
+    assert parse(found["table"]) == declared
+    assert [unsayable(operation) for operation in make_plan({}, declared) if unsayable(operation)] == []
 
 
 @pytest.mark.parametrize(
@@ -224,7 +222,15 @@ def test_cpus_of_no_host_are_refused(declared):
     assert sentence.startswith("director_sysctls.est_cpulist: ")
 
 
-LOOKED = {"default": {"ipv4": "eth0", "ipv6": None}, "taken": [], "overriding": [], "record": {}, "beside": {}}
+LINKS = [{"ifname": "eth0", "flags": ["BROADCAST", "UP"]}, {"ifname": "eth1", "flags": ["BROADCAST"]}]
+LOOKED = {
+    "default": {"ipv4": "eth0", "ipv6": None},
+    "links": LINKS,
+    "taken": [],
+    "overriding": [],
+    "record": {},
+    "beside": {},
+}
 
 
 def refusals(found, **facts):
@@ -259,6 +265,21 @@ def test_a_family_without_default_route_needs_an_interface():
     (sentence,) = refusals(needs(services=[WEB, {"address": "2001:db8::1", "port": 80}]))
     assert sentence.startswith("director_interface: is required for the ipv6 addresses 2001:db8::1")
     assert refusals(needs(services=[{"address": "2001:db8::1", "port": 80}], interface="eth0")) == []
+
+
+def test_interfaces_are_there_and_those_of_daemons_are_up():
+    vips = [{"address": "192.0.2.1", "interface": "eth7"}, {"address": "192.0.2.2", "interface": "eth1"}]
+    daemons = [
+        {"role": "master", "interface": "eth1", "sync_id": 1},
+        {"role": "backup", "interface": "eth9", "sync_id": 1},
+    ]
+    assert refusals(needs(vips=vips, sync_daemons=daemons)) == [
+        "director_vips: 192.0.2.1: this host has no interface eth7; it has eth0, eth1",
+        "director_sync_daemons[0].interface: eth1 is down; the kernel starts no sync daemon on it",
+        "director_sync_daemons[1].interface: this host has no interface eth9; it has eth0, eth1",
+    ]
+    up = [{"role": "master", "interface": "eth0", "sync_id": 1}]
+    assert refusals(needs(vips=[{"address": "192.0.2.2", "interface": "eth1"}], sync_daemons=up)) == []
 
 
 def test_what_was_seen_on_the_host_is_told():
