@@ -18,7 +18,16 @@ from pathlib import Path
 
 MEMORY = Path("/var/tmp/lab-state")
 DEFAULT_TIMEOUTS = ["Timeout (tcp tcpfin udp): 900 120 300"]  # of a machine without ipvsadm
-TREES = ("/etc", "/usr/local", "/var/lib", "/srv", "/root", "/run/systemd/network", "/run/NetworkManager/conf.d")
+TREES = (
+    "/etc",
+    "/usr/local",
+    "/var/lib",
+    "/srv",
+    "/root",
+    "/run/linux-lvs",
+    "/run/systemd/network",
+    "/run/NetworkManager/conf.d",
+)
 PASSING = re.compile(
     "/var/lib/(apt|dpkg|systemd|NetworkManager|private|dbus)/"
     r"|/etc/(ld\.so\.cache|mtab|machine-id|hostname|resolv\.conf|passwd-?|group-?|g?shadow-?|rc.\.d/.*|\.pwd\.lock)$"
