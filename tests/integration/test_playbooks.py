@@ -10,11 +10,14 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.linux.lvs.tests.lab.fixtures import TRAFFIC
 
 PLUGINS = Path(__file__).parent / "plugins" / "connection"
 GUIDE = (Path(__file__).parents[2] / "docs/docsite/rst/playbooks_guide.rst").read_text()
@@ -112,115 +115,13 @@ def site(newest_ansible, make_netns, tmp_path):
     return Site(newest_ansible, make_netns, tmp_path)
 
 
-WRONG = (
-    (
-        "apply_table",
-        {"lvs_directors": "nobody"},
-        "lvs_directors: no host matches nobody; give a group, a host or a pattern",
-    ),
-    (
-        "apply_table",
-        {
-            "apply_table_state": "deleted",
-            "apply_table_drain_timeout": "-1",
-            "apply_table_minimum_active": "all",
-            "apply_table_at_once": "all",
-            "apply_table_keep_weights": "some",
-        },
-        "apply_table_state: deleted is not one of merged, replaced, overridden; "
-        "apply_table_drain_timeout: -1 is not a whole number of seconds; "
-        "apply_table_minimum_active: all is not a whole number; "
-        "apply_table_at_once: all is neither a whole number above 0 nor a percentage; "
-        "apply_table_keep_weights: some is not one of none, zero, all",
-    ),
-    (
-        "drain_server",
-        {"lvs_services": [{"address": "192.0.2.1", "port": 99999}, {"fwmark": 0}], "drain_server_addresses": RIPS[0]},
-        "services[0].port: 99999 is not between 0 and 65535; services[1].fwmark: 0 is not between 1 and 4294967295",
-    ),
-    (
-        "drain_server",
-        {},
-        "drain_server_addresses: is required, the addresses of the real server as lvs_services has them",
-    ),
-    (
-        "drain_server",
-        {"drain_server_addresses": "web1,172.16.0.1"},
-        "drain_server_addresses: not addresses: web1, 172.16.0.1; names are not resolved",
-    ),
-    (
-        "drain_server",
-        {"drain_server_addresses": 5},
-        "drain_server_addresses: not addresses: 5; names are not resolved",
-    ),
-    ("apply_table", {"lvs_directors": 5}, "lvs_directors: no host matches 5; give a group, a host or a pattern"),
-    (
-        "enable_server",
-        {},
-        "enable_server_addresses: is required, the addresses of the real server as lvs_services has them",
-    ),
-    (
-        "rolling_update",
-        {},
-        "rolling_update_hosts: is required, the real servers as a group or a pattern; "
-        "rolling_update_role: is required, what is done to each real server; or rolling_update_tasks_file instead",
-    ),
-    (
-        "rolling_update",
-        {
-            "rolling_update_hosts": "nobody",
-            "rolling_update_role": "work",
-            "rolling_update_tasks_file": "work.yml",
-            "rolling_update_port": "http",
-            "rolling_update_drain_timeout": "5m",
-        },
-        "rolling_update_hosts: no host matches nobody; "
-        "rolling_update_role: does not go with rolling_update_tasks_file, take one of them out; "
-        "rolling_update_tasks_file: work.yml is not the absolute name of a file on the controller; "
-        "rolling_update_port: http is not a whole number between 1 and 65535; "
-        "rolling_update_drain_timeout: 5m is not a whole number of seconds",
-    ),
-    (
-        "rolling_update",
-        {"rolling_update_hosts": "lvs1", "rolling_update_role": "work"},
-        "rolling_update_addresses: is required for NAMESPACE, whose addresses can not be told from ansible_host",
-    ),
-    (
-        "rolling_update",
-        {"rolling_update_hosts": 5, "rolling_update_tasks_file": 6},
-        "rolling_update_hosts: no host matches 5; "
-        "rolling_update_tasks_file: 6 is not the absolute name of a file on the controller",
-    ),
-    ("drift_report", {"drift_report_fail": "perhaps"}, "drift_report_fail: perhaps is neither true nor false"),
-)
-
-
-@pytest.mark.parametrize(("name", "variables", "message"), WRONG, ids=range(len(WRONG)))
-def test_wrong_variables_are_refused_in_sentences_before_anything_is_touched(site, name, variables, message):
-    text = site.fails(name, **variables)
-    assert f'"msg": "{message}"' in text.replace(site.namespaces["lvs1"].name, "NAMESPACE")
-    assert site.tables() == NONE
-
-
-@pytest.mark.parametrize(
-    ("name", "variable"),
-    [("apply_table", "lvs_services"), ("drift_report", "drift_report_exclude")],
-)
-def test_text_of_a_survey_that_is_no_yaml_is_told_with_its_place(site, oldest_ansible, name, variable):
-    site.ansible = oldest_ansible
-    text = site.fails(name, **{variable: "[{address: 192.0.2.1"})
-    assert f"{variable}: is not YAML: line 1, column " in text
-    assert "To see the full traceback" not in text
-
-
-def test_table_that_nobody_gave_is_refused(site):
-    text = site.fails("apply_table", lvs_services="")
-    assert (
-        "lvs_services: is required, the list of services as linux.lvs.ipvs_table takes it; lvs1, lvs2 has none" in text
-    )
-
-
 class TestApplyTable:
+    def test_text_of_a_survey_that_is_no_yaml_is_told_by_every_ansible(self, site, oldest_ansible):
+        site.ansible = oldest_ansible
+        text = site.fails("apply_table", lvs_services="[{address: 192.0.2.1")
+        assert "lvs_services: is not YAML: line 1, column " in text
+        assert "To see the full traceback" not in text
+
     def test_every_director_has_the_table_and_text_of_a_survey_is_the_same_table(self, site, oldest_ansible):
         check, apply = commands("apply_table")
         assert site.play("apply_table", *check).changed == {"lvs1": 1, "lvs2": 1}
@@ -345,6 +246,38 @@ class TestRollingUpdate:
         text = site.fails("rolling_update", **update(cut))
         assert "lvs2: unreachable (it is back at its declared weights, but not on lvs2)" in text
         assert site.tables() == {"lvs1": TABLE, "lvs2": drained(TABLE, RIPS[0])}
+
+    def test_work_begins_only_after_the_last_connection_to_the_server(self, site, update, log):
+        """One that does not end in time: nothing is worked on, and the weights are back."""
+        director = site.namespaces["lvs2"]
+        director.ip(*(f"addr add {address}/32 dev lo" for address in ("192.168.0.1", RIPS[0])))
+        director.serve("http", 80)
+        director.start(sys.executable, TRAFFIC, "ask-http", "192.168.0.1", 80, "/slow/200", 300)
+        end = time.monotonic() + 20
+        while " ESTABLISHED " not in director.proc("ip_vs_conn"):
+            assert time.monotonic() < end, director.proc("ip_vs_conn")
+        text = site.fails("rolling_update", **update(), rolling_update_drain_timeout="3")
+        assert re.search(r"web1: Wait for connections to end: .* 1 active", text)
+        assert "(it is back at its declared weights on every director)" in text
+        assert log.read_text() == ""
+        assert site.tables() == BOTH
+
+    def test_director_that_does_not_keep_the_weight_0_stops_before_anything_is_upgraded(self, site, update, log):
+        """As where a health checker owns the weights."""
+        raised = "ipvsadm -e -t 192.168.0.1:80 -r 172.16.0.1:80 -m -w 3"
+        site.namespaces["lvs2"].start("sh", "-c", f"while {raised}; do sleep 0.2; done")
+        text = site.fails("rolling_update", **update())
+        assert "(it is back at its declared weights on every director)" in text
+        assert log.read_text() == ""
+        assert site.tables() == BOTH
+
+    def test_server_that_does_not_come_back_from_the_work_stays_drained_and_the_next_is_not_begun(self, site, update):
+        marker = site.marker("web1")
+        cut = f"- name: Cut\n  ansible.builtin.file:\n    path: {marker}\n    state: touch\n  delegate_to: localhost\n"
+        text = site.fails("rolling_update", **update(f"{cut}- name: More\n  ansible.builtin.ping:\n"))
+        assert re.search(r"^fatal: \[web1\]: UNREACHABLE!", text, re.MULTILINE)
+        assert "web2" not in text.partition("PLAY RECAP")[0]
+        assert site.tables() == dict.fromkeys(BOTH, drained(TABLE, RIPS[0]))
 
     def test_what_others_did_meanwhile_stays_and_is_told(self, site, update):
         """An entry that vanished is not made again, one that became another is not changed back."""
