@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import select
 import subprocess
 import sys
@@ -205,3 +206,51 @@ def test_routers_that_announce_themselves_all_have_a_copy(copies, make_netns):
         "default via fe80::8 dev e2 metric 1025 advmss 1390 hoplimit 64 pref low",
     ]
     assert copies.keep() == [""]
+
+
+@pytest.fixture
+def once(netns, tmp_path):
+    """once(lines): what it says it did."""
+    program, lines = tmp_path / "keep.py", tmp_path / "vips"
+    program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(tmp_path / "state"))))
+
+    def run(text):
+        lines.write_text(text)
+        return netns.run(sys.executable, program, "once", lines).stdout.split("\n")[:-1]
+
+    return run
+
+
+def test_an_address_is_announced_when_it_comes_up_and_only_then(netns, make_netns, once):
+    vips = "192.0.2.100/32", "2001:db8::100/128"
+    hosts = [vip.partition("/")[0] for vip in vips]
+    peer = make_netns()
+    netns.ip(f"link add out type veth peer name eth0 netns {peer.name}", "link set out up")
+    peer.ip("link set eth0 up", "addr add 192.0.2.3/24 dev eth0", "addr add 2001:db8::3/64 dev eth0 nodad")
+    netns.restore("-A -t 192.0.2.100:80 -s rr\n-A -t [2001:db8::100]:80 -s rr\n")
+    own = json.loads(netns.run("ip", "-j", "link", "show", "out").stdout)[0]["address"]
+    stale = "02:00:00:00:00:99"
+
+    def neighbours():
+        return {entry["dst"]: entry["lladdr"] for entry in json.loads(peer.run("ip", "-j", "neigh").stdout)}
+
+    def mislead():
+        peer.ip(*(f"neigh replace {host} lladdr {stale} dev eth0 nud stale" for host in hosts))
+        assert {host: neighbours()[host] for host in hosts} == dict.fromkeys(hosts, stale)
+
+    lines = "".join(f"vip {vip} out\n" for vip in vips)
+    mislead()
+    assert once(lines) == [f"added: {line}" for line in lines.splitlines()]
+    assert {host: neighbours()[host] for host in hosts} == dict.fromkeys(hosts, own)
+    found = {
+        entry["local"]: entry
+        for entry in json.loads(netns.run("ip", "-j", "addr", "show", "out").stdout)[0]["addr_info"]
+    }
+    for vip in vips:
+        host, _slash, length = vip.partition("/")
+        assert found[host]["prefixlen"] == int(length)
+        assert found[host]["deprecated"] is True  # no connection of this host begins with it
+        assert "tentative" not in found[host]
+    mislead()
+    assert once(lines) == [""]
+    assert {host: neighbours()[host] for host in hosts} == dict.fromkeys(hosts, stale)
