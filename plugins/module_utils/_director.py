@@ -139,7 +139,7 @@ def _owned(
     found = []
     for owner in owners:
         if not (owner["enabled"] or owner["running"]) or owner["program"] == "ipvsadm":
-            continue  # ipvsadm's boot is switched off by the role
+            continue  # its boot is masked by the role
         key = read_service_key(Reader(owner["service"], "", []), odd=True)
         where = f"{owner['path']}:{owner['line']}: {owner['program']} declares {key}"
         if owner["service"] in needs["services"]:
