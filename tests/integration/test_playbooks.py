@@ -250,14 +250,15 @@ class TestRollingUpdate:
     def test_work_begins_only_after_the_last_connection_to_the_server(self, site, update, log):
         """One that does not end in time: nothing is worked on, and the weights are back."""
         director = site.namespaces["lvs2"]
-        director.ip(*(f"addr add {address}/32 dev lo" for address in ("192.168.0.1", RIPS[0])))
+        director.ip(*(f"addr add {address}/32 dev lo" for address in ("192.168.0.1", *RIPS)))
         director.serve("http", 80)
-        director.start(sys.executable, TRAFFIC, "ask-http", "192.168.0.1", 80, "/slow/200", 300)
+        for _connection in range(3):  # weights 3 and 2: one of them goes to web1
+            director.start(sys.executable, TRAFFIC, "ask-http", "192.168.0.1", 80, "/slow/200", 300)
         end = time.monotonic() + 20
-        while " ESTABLISHED " not in director.proc("ip_vs_conn"):
+        while not re.search(r" AC100001 0050 ESTABLISHED ", director.proc("ip_vs_conn")):
             assert time.monotonic() < end, director.proc("ip_vs_conn")
         text = site.fails("rolling_update", **update(), rolling_update_drain_timeout="3")
-        assert re.search(r"web1: Wait for connections to end: .* 1 active", text)
+        assert re.search(r"web1: Wait for connections to end: .* active", text)
         assert "(it is back at its declared weights on every director)" in text
         assert log.read_text() == ""
         assert site.tables() == BOTH
