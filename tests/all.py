@@ -35,7 +35,7 @@ OPEN = {
 }
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),
-    "default": (6000, 60, 45),
+    "default": (6000, 45, 35),
     "long": (6000, 150, 110),
 }
 LONG = {
