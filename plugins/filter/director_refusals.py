@@ -28,7 +28,7 @@ _SHAPE = {
         "default": {EACH: TEXT_OR_NULL},
         "taken": [str],
         "overriding": [str],
-        "links": [{"ifname": str, "flags": [str]}],
+        "links": [{"ifname": str, "flags": [str], "altnames?": [str]}],
         "record": {"services?": [{}]},
         "beside": {"addresses?": [str]},
     },

@@ -93,7 +93,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     exclusions = read_exclude(Reader({"exclude": facts["exclude"] or []}, "director_", problems))
     return [
         *_without_interface(needs["vips"], looked["default"]),
-        *_wrong_interfaces(needs, {link["ifname"]: link["flags"] for link in looked["links"]}),
+        *_wrong_interfaces(needs, looked["links"]),
         *looked["taken"],
         *looked["overriding"],
         *problems,
@@ -117,14 +117,18 @@ def _without_interface(vips: Sequence[Mapping[str, Any]], default: Mapping[str, 
     ]
 
 
-def _wrong_interfaces(needs: Mapping[str, Any], flags: Mapping[str, Sequence[str]]) -> Iterator[str]:
+def _wrong_interfaces(needs: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    there = sorted(link["ifname"] for link in links)
+    others = f"it has {', '.join(there)}"
     named = {vip["interface"] for vip in needs["vips"]} - {None}
-    for device in sorted(named - set(flags)):
+    for device in sorted(named.difference(there)):
         addresses = ", ".join(vip["address"] for vip in needs["vips"] if vip["interface"] == device)
-        yield f"director_vips: {addresses}: this host has no interface {device}; it has {', '.join(sorted(flags))}"
+        yield f"director_vips: {addresses}: this host has no interface {device}; {others}"
+    # the kernel takes other names of theirs too
+    flags = {name: link["flags"] for link in links for name in (link["ifname"], *link.get("altnames", ()))}
     for path, device in needs["sync_interfaces"].items():
         if device not in flags:
-            yield f"{path}: this host has no interface {device}; it has {', '.join(sorted(flags))}"
+            yield f"{path}: this host has no interface {device}; {others}"
         elif "UP" not in flags[device]:
             yield f"{path}: {device} is down; the kernel starts no sync daemon on it"
 

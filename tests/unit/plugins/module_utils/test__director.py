@@ -222,7 +222,10 @@ def test_cpus_of_no_host_are_refused(declared):
     assert sentence.startswith("director_sysctls.est_cpulist: ")
 
 
-LINKS = [{"ifname": "eth0", "flags": ["BROADCAST", "UP"]}, {"ifname": "eth1", "flags": ["BROADCAST"]}]
+LINKS = [
+    {"ifname": "eth0", "flags": ["BROADCAST", "UP"], "altnames": ["enp1s0"]},
+    {"ifname": "eth1", "flags": ["BROADCAST"]},
+]
 LOOKED = {
     "default": {"ipv4": "eth0", "ipv6": None},
     "links": LINKS,
@@ -278,7 +281,7 @@ def test_interfaces_are_there_and_those_of_daemons_are_up():
         "director_sync_daemons[0].interface: eth1 is down; the kernel starts no sync daemon on it",
         "director_sync_daemons[1].interface: this host has no interface eth9; it has eth0, eth1",
     ]
-    up = [{"role": "master", "interface": "eth0", "sync_id": 1}]
+    up = [{"role": "master", "interface": "enp1s0", "sync_id": 1}]
     assert refusals(needs(vips=[{"address": "192.0.2.2", "interface": "eth1"}], sync_daemons=up)) == []
 
 
