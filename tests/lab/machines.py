@@ -270,7 +270,17 @@ def emulated(path, spec, number):
         *("-drive", f"file={kernel / 'modules.img'},format=raw,if=virtio,readonly=on"),
         *(
             "-append",
-            " ".join(["console=ttyS0", "quiet", "net.ifnames=0", "systemd.show_status=0", *own_words(spec, path.name)]),
+            # no_timer_check: on a busy machine an emulated timer comes too late for the kernel, which then halts
+            " ".join(
+                [
+                    "console=ttyS0",
+                    "quiet",
+                    "no_timer_check",
+                    "net.ifnames=0",
+                    "systemd.show_status=0",
+                    *own_words(spec, path.name),
+                ]
+            ),
         ),
     ]
     for nic in range(len(machine["nics"])):
