@@ -16,7 +16,7 @@ options:
     description:
       - How many seconds to wait at most for connections to end. V(0) does not wait.
       - Choose it with the protocol in mind. A TCP connection whose peer vanished stays established for up to 900 s,
-        an entry of UDP stays for 300 s after its last packet; C(ipvsadm --set) changes both.
+        an entry of UDP stays for 300 s after its last packet; M(linux.lvs.ipvs_timeouts) changes both.
     type: int
     default: 0
   drain_wait_for:

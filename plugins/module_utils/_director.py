@@ -211,7 +211,8 @@ def _sysctls(options: Reader) -> dict[str, str]:
     options.problems.extend(options.path(problem.replace("values", "sysctls", 1)) for problem in inner)
     for wish in wishes:
         if wish.name not in SYSCTLS:
-            options.problem(f"sysctls.{wish.name}", "is no sysctl of IPVS that is known here")
+            known = ", ".join(sorted(SYSCTLS))
+            options.problem(f"sysctls.{wish.name}", f"is no sysctl of IPVS that is known here; there are {known}")
     return {wish.name: str(wish.value) for wish in wishes}
 
 

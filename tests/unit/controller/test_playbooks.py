@@ -59,6 +59,11 @@ WRONG = (
     ),
     (
         "drain_server",
+        {"drain_server_addresses": ["1.2.3.4.5", "172.16.0.256", "172.16.0.1", "2001:db8::1", "1.2.3"]},
+        "drain_server_addresses: not addresses: 1.2.3.4.5, 172.16.0.256, 1.2.3; names are not resolved",
+    ),
+    (
+        "drain_server",
         {"drain_server_addresses": 5},
         "drain_server_addresses: not addresses: 5; names are not resolved",
     ),

@@ -11,7 +11,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse, u
 from ansible_collections.linux.lvs.plugins.module_utils._model import table_to_options
 from ansible_collections.linux.lvs.plugins.module_utils._options import Reader
 from ansible_collections.linux.lvs.plugins.module_utils._plan import make_plan
-from ansible_collections.linux.lvs.plugins.module_utils._sysctls import read_wishes
+from ansible_collections.linux.lvs.plugins.module_utils._sysctls import SYSCTLS, read_wishes
 from ansible_collections.linux.lvs.tests.unit.tables import ANY_TABLES, sensible
 from hypothesis import given
 
@@ -140,7 +140,8 @@ def test_daemons_and_timeouts_are_lines_of_ipvsadm():
             {"services": [WEB], "sysctls": {"conntrack": 2, "nonsense": 1}},
             [
                 "director_sysctls.conntrack: 2 is neither true nor false",
-                "director_sysctls.nonsense: is no sysctl of IPVS that is known here",
+                "director_sysctls.nonsense: is no sysctl of IPVS that is known here; there are "
+                + ", ".join(sorted(SYSCTLS)),
             ],
         ),
         (
