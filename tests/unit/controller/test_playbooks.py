@@ -55,7 +55,7 @@ WRONG = (
     (
         "drain_server",
         {"drain_server_addresses": "web1,172.16.0.1"},
-        "drain_server_addresses: not addresses: web1, 172.16.0.1; names are not resolved",
+        "drain_server_addresses: not addresses: web1; names are not resolved",
     ),
     (
         "drain_server",
