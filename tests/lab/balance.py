@@ -11,7 +11,10 @@ import time
 from pathlib import Path
 
 EVERY = 0.5  # seconds
-IDLE, BUSY = 0.4, 0.05  # shares of that in which a processor did nothing
+IDLE, BUSY = (
+    0.4,
+    0.5,
+)  # shares of that in which a processor did nothing: at least, where one may go; at most, where it comes from
 ALONE = 0.8  # who takes so much of a processor has it for itself, and gains nothing elsewhere
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -54,10 +57,11 @@ def chosen(spare, share, places):
     target = max(spare, key=spare.get, default=None)
     if target is None or spare[target] < IDLE:
         return None
+    # what wait for each other leave their processor some time, though each would have got more elsewhere
     movable = [
         session
         for session, place in places.items()
-        if spare.get(place, 1) < BUSY and 0 < share[session] < min(ALONE, spare[target])
+        if spare.get(place, 1) < BUSY and 0 < share[session] < min(ALONE, spare[target] - spare[place])
     ]
     return (max(movable, key=share.get), target) if movable else None
 

@@ -16,7 +16,9 @@ BOTH_ON_0 = {7: 0, 8: 0}
 CASES = {
     "one of two that share one while the other idles": ({0: 0.0, 1: 1.0}, {7: 0.4, 8: 0.6}, BOTH_ON_0, (8, 1)),
     "none to one that has something to do": ({0: 0.0, 1: 0.3}, {7: 0.4, 8: 0.6}, BOTH_ON_0, None),
-    "none from one that has time left": ({0: 0.2, 1: 1.0}, {7: 0.4, 8: 0.4}, BOTH_ON_0, None),
+    "from one that has some time left": ({0: 0.2, 1: 1.0}, {7: 0.3, 8: 0.5}, BOTH_ON_0, (8, 1)),
+    "none from one that has time left": ({0: 0.6, 1: 1.0}, {7: 0.2, 8: 0.2}, BOTH_ON_0, None),
+    "none that would only turn it round": ({0: 0.2, 1: 0.6}, {7: 0.4, 8: 0.4}, BOTH_ON_0, None),
     "none that has one for itself": ({0: 0.0, 1: 1.0}, {7: 0.0, 8: 1.0}, BOTH_ON_0, None),
     "the one that fits beside what is there": ({0: 0.0, 1: 0.5}, {7: 0.4, 8: 0.6}, BOTH_ON_0, (7, 1)),
     "none that may run anywhere": ({0: 0.0, 1: 1.0}, {7: 0.4}, {7: None}, None),
