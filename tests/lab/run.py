@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from balance import Balance
+
 LAB = Path(__file__).resolve().parent
 REPOSITORY = LAB.parent.parent
 TIME_UP, LAB_FAILED = 124, 125
@@ -189,9 +191,11 @@ def write_script(job, command, lane, home):
 def follow(child, receive, seconds):
     """Copy the output until the child ends; whatever happens, none of its processes is left."""
     deadline = time.monotonic() + seconds
+    balance = Balance()
     try:
         while True:
             ended = child.poll() is not None
+            balance.look([child.pid])
             if copy_some(receive, 0 if ended else 0.2):
                 continue
             if ended:

@@ -115,7 +115,9 @@ def files():
                 path = os.path.join(directory, name)
                 if path in packaged or PASSING.search(path):
                     continue
-                if os.path.islink(path):
+                if path.startswith("/run/linux-lvs/"):  # in which order things were added is no matter
+                    yield path, "there"
+                elif os.path.islink(path):
                     yield path, f"-> {os.readlink(path)}"
                 elif os.path.isfile(path):
                     yield path, f"{os.stat(path).st_mode:o} {hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]}"
