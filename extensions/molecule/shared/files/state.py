@@ -32,7 +32,7 @@ PASSING = re.compile(
     "/var/lib/(apt|dpkg|systemd|NetworkManager|private|dbus)/"
     r"|/etc/(ld\.so\.cache|mtab|machine-id|hostname|resolv\.conf|passwd-?|group-?|g?shadow-?|rc.\.d/.*|\.pwd\.lock)$"
     r"|/root/\.ansible/|/srv/packages/|__pycache__"
-    r"|/run/linux-lvs/\d+\.lock$"  # of the modules, which others may wait for
+    r"|/run/linux-lvs/\w+\.lock$"  # of who ran since the boot
 )
 # what counts up, or depends on the moment
 VOLATILE = re.compile(
