@@ -155,6 +155,8 @@ def console(directory, machine):
 
 
 def keep(directory):
+    # Mitogen keeps what it starts off the first processor: of two, all machines were on the other one
+    os.sched_setaffinity(0, range(os.cpu_count()))
     (directory / "keeper").write_text(str(os.getpid()))
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda number, frame: sys.exit(0))
