@@ -21,16 +21,16 @@ LANES = {
     "default": [["lint", *PYTHONS], ["unit", "demo", "lab"]],
     "long": [["lint", *PYTHONS], ["unit", "demo", "lab"]],
 }
-DEFAULT = ["integration", "machines methods", "machines pair", "kernel"]
+MACHINES = ["machines methods", "machines pair"]
 OPEN = {
     "fast": [],
-    "default": DEFAULT,
+    "default": ["integration", *MACHINES, "kernel"],
     "long": [
         "kernel",
         "integration",
         *(f"machines {name}" for name in ("direct", "nat", "stock", "tunnel")),
         "stock",
-        *DEFAULT[1:3],
+        *MACHINES,
     ],
 }
 NEEDS = {  # disk of the cache, minutes the first time and later

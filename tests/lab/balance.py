@@ -11,10 +11,8 @@ import time
 from pathlib import Path
 
 EVERY = 0.5  # seconds
-IDLE, BUSY = (
-    0.4,
-    0.5,
-)  # shares of that in which a processor did nothing: at least, where one may go; at most, where it comes from
+# shares of that in which a processor did nothing: at least, where one may go; at most, where it comes from
+IDLE, BUSY = 0.4, 0.5
 ALONE = 0.8  # who takes so much of a processor has it for itself, and gains nothing elsewhere
 TICKS = os.sysconf("SC_CLK_TCK")
 

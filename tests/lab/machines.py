@@ -273,16 +273,7 @@ def emulated(path, spec, number):
         *(
             "-append",
             # no_timer_check: on a busy machine an emulated timer comes too late for the kernel, which then halts
-            " ".join(
-                [
-                    "console=ttyS0",
-                    "quiet",
-                    "no_timer_check",
-                    "net.ifnames=0",
-                    "systemd.show_status=0",
-                    *own_words(spec, path.name),
-                ]
-            ),
+            f"console=ttyS0 quiet no_timer_check net.ifnames=0 systemd.show_status=0 {' '.join(own_words(spec, path.name))}",
         ),
     ]
     for nic in range(len(machine["nics"])):
