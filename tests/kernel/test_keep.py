@@ -25,10 +25,29 @@ link set lvs0 up
 
 
 @pytest.fixture
-def keeper(netns, tmp_path):
-    """It runs, with a state of its own, and has made what it is to make."""
-    program, lines = tmp_path / "keep.py", tmp_path / "lines"
-    program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(tmp_path / "state"))))
+def program(tmp_path):
+    """A copy of it that has a state of its own."""
+    path = tmp_path / "keep.py"
+    path.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(tmp_path / "state"))))
+    return path
+
+
+@pytest.fixture
+def once(netns, program, tmp_path):
+    """once(lines): what it says it did."""
+    lines = tmp_path / "lines"
+
+    def run(text):
+        lines.write_text(text)
+        return netns.run(sys.executable, program, "once", lines).stdout.split("\n")[:-1]
+
+    return run
+
+
+@pytest.fixture
+def keeper(netns, program, tmp_path):
+    """It runs, and has made what it is to make."""
+    lines = tmp_path / "lines"
     lines.write_text(LINES)
     netns.run("ip", "link", "set", "lo", "up")
     words = ["ip", "netns", "exec", netns.name, sys.executable, program, "run", lines]
@@ -69,9 +88,8 @@ def test_a_later_release_of_it_takes_over_when_something_happens(netns, keeper):
     assert process.stdout.readline() == "later: -4 address add 192.0.2.1/32 dev lvs0\n"
 
 
-def test_addresses_do_not_wait_for_an_interface_that_is_down(netns, tmp_path):
-    program, lines = tmp_path / "keep.py", tmp_path / "vips"
-    program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(tmp_path / "state"))))
+def test_addresses_do_not_wait_for_an_interface_that_is_down(netns, program, tmp_path):
+    lines = tmp_path / "vips"
     lines.write_text("vip 192.0.2.1/32 down0\nvip 192.0.2.2/32 up0\n")
     for device in ("down0", "up0"):
         netns.run("ip", "link", "add", device, "type", "dummy")
@@ -118,17 +136,15 @@ COPIES = {
 class Copies:
     """A machine with default routes of many kinds, and what is to have copies of them in tables of their own."""
 
-    def __init__(self, netns, directory):
+    def __init__(self, netns, once):
         self.netns = netns
-        self._program, self._lines = directory / "keep.py", directory / "routes"
-        self._program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(directory / "state"))))
-        self._lines.write_text("defaults -4 4320 50\ndefaults -6 4320 50\n")
+        self._once = once
         for device in ("e0", "e1"):
             netns.ip(f"link add {device} type dummy", f"link set {device} up")
         netns.ip(*ROUTES.splitlines())
 
     def keep(self):
-        return self.netns.run(sys.executable, self._program, "once", self._lines).stdout.split("\n")[:-1]
+        return self._once("defaults -4 4320 50\ndefaults -6 4320 50\n")
 
     def shown(self, family):
         lines = self.netns.run("ip", "-o", family, "route", "show", "table", "4320").stdout.splitlines()
@@ -136,8 +152,8 @@ class Copies:
 
 
 @pytest.fixture
-def copies(netns, tmp_path):
-    return Copies(netns, tmp_path)
+def copies(netns, once):
+    return Copies(netns, once)
 
 
 def test_default_routes_are_copied_whole(copies):
@@ -206,19 +222,6 @@ def test_routers_that_announce_themselves_all_have_a_copy(copies, make_netns):
         "default via fe80::8 dev e2 metric 1025 advmss 1390 hoplimit 64 pref low",
     ]
     assert copies.keep() == [""]
-
-
-@pytest.fixture
-def once(netns, tmp_path):
-    """once(lines): what it says it did."""
-    program, lines = tmp_path / "keep.py", tmp_path / "vips"
-    program.write_text(PROGRAM.read_text().replace('"/run/linux-lvs"', repr(str(tmp_path / "state"))))
-
-    def run(text):
-        lines.write_text(text)
-        return netns.run(sys.executable, program, "once", lines).stdout.split("\n")[:-1]
-
-    return run
 
 
 def test_an_address_is_announced_when_it_comes_up_and_only_then(netns, make_netns, once):
