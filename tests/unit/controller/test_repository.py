@@ -244,6 +244,8 @@ def test_scenario_has_the_steps_that_all_have_in_their_order(scenario):
         read_yaml(f"extensions/molecule/{path}")["scenario"]["test_sequence"]
         for path in ("config.yml", f"{scenario}/molecule.yml")
     )
+    if scenario == "direct":  # its first run finds the packages of runs that failed half-way
+        common.remove("verify ../shared/promised.yml")
     left = iter(own)
     assert all(step in left for step in common)
 
