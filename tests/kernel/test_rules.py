@@ -18,7 +18,6 @@ from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse, r
 from ansible_collections.linux.lvs.plugins.module_utils._model import FLAG_NAMES, SCHEDULERS, Entry, ServerKey
 from ansible_collections.linux.lvs.plugins.module_utils._netlink import Kernel
 from ansible_collections.linux.lvs.plugins.module_utils._plan import make_plan
-from ansible_collections.linux.lvs.tests.unit import conftest as properties
 from ansible_collections.linux.lvs.tests.unit.lines import (
     BEFORE,
     CHANGES,
@@ -33,7 +32,6 @@ from helpers import seen
 from hypothesis import HealthCheck, given, settings
 
 ACCEPTED = [*(case[0] for case in SERVICES), *(case[0] for case in SERVERS), *(case[0] for case in CHANGES)]
-assert properties  # its profiles are wanted here too
 
 # One text into an empty table, and what is there then. Output and exit status of ipvsadm -R come first.
 RESTORE = """

@@ -8,6 +8,7 @@ Exit status: the command's; 124 when its time is up; 125 when the lab itself fai
 """
 
 import argparse
+import contextlib
 import os
 import re
 import select
@@ -26,6 +27,8 @@ LAB = Path(__file__).resolve().parent
 REPOSITORY = LAB.parent.parent
 TIME_UP, LAB_FAILED = 124, 125
 CONSOLE_LINES = 25
+MAPPINGS = Path("/proc/sys/vm/max_map_count")
+LOOK_EVERY = 10  # seconds
 
 
 class LabError(Exception):
@@ -96,11 +99,26 @@ def uml(job, options):
             preexec_fn=lambda: os.sched_setaffinity(0, processors),
         )
     os.close(send)
-    follow(child, receive, options.time)
+    follow(child, receive, options.time, refuse_to_hang)
     try:
         return int((job / "status").read_text())
     except (OSError, ValueError):
         raise LabError(f"the kernel ended before the command did (its own exit status: {child.returncode})") from None
+
+
+def refuse_to_hang(session):
+    """A process has a mapping for each page whose neighbours lie elsewhere. When this machine gives it no more of them, the
+    kernel in user mode asks for ever.
+    """
+    limit = int(MAPPINGS.read_text())
+    for process in processes_of(session):
+        with contextlib.suppress(OSError):
+            pages = int(Path("/proc", str(process), "statm").read_text().split()[0])
+            if pages > limit and Path("/proc", str(process), "maps").read_bytes().count(b"\n") >= limit:
+                raise LabError(
+                    f"a process would hang: it has {limit} mappings, as many as this machine allows ({MAPPINGS}), which is"
+                    f" {pages * os.sysconf('SC_PAGE_SIZE') >> 20} MB in pieces. Let it use less memory"
+                )
 
 
 def own_processor():
@@ -188,14 +206,18 @@ def write_script(job, command, lane, home):
     (job / "script").write_text("\n".join(lines) + "\n")
 
 
-def follow(child, receive, seconds):
+def follow(child, receive, seconds, look=lambda session: None):
     """Copy the output until the child ends; whatever happens, none of its processes is left."""
-    deadline = time.monotonic() + seconds
+    looked = time.monotonic()
+    deadline = looked + seconds
     balance = Balance()
     try:
         while True:
             ended = child.poll() is not None
             balance.look([child.pid])
+            if not ended and time.monotonic() > looked + LOOK_EVERY:
+                looked = time.monotonic()
+                look(child.pid)
             if copy_some(receive, 0 if ended else 0.2):
                 continue
             if ended:

@@ -76,6 +76,22 @@ def test_status_output_order_and_words_come_through():
     assert done.returncode == 7
 
 
+def test_a_process_that_would_hang_for_want_of_mappings_is_told():
+    """Pages that are touched in any order lie anywhere."""
+    pages = 2 * int(Path("/proc/sys/vm/max_map_count").read_text())
+    if pages > 1 << 18:
+        pytest.skip("this machine allows so many mappings that the lab's memory ends first")
+    touch = f"""if True:
+        import mmap, random
+        memory = mmap.mmap(-1, {pages} << 12)
+        for page in random.sample(range({pages}), {pages}):
+            memory[page << 12] = 1
+        """
+    done = lab("python3", "-c", touch, timeout=200)
+    assert (done.returncode, done.stdout) == (125, "")
+    assert re.search(r"a process would hang: it has \d+ mappings, .* Let it use less memory", done.stderr)
+
+
 def test_output_is_no_terminal_and_comes_whole():
     done = lab("bash", "-c", "[ -t 1 ] && echo terminal; head -c 3000000 /dev/zero | tr '\\0' x")
     assert done.stdout == "x" * 3_000_000
