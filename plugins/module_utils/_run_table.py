@@ -196,6 +196,13 @@ def _wrong_together(request: TableRequest, module: LvsModule) -> Sequence[str]:
 def run_table() -> None:
     """The module ipvs_table."""
     gc.disable()  # all objects of a table live until the end: looking for garbage among them finds none
+    try:
+        _run_table()
+    finally:
+        gc.enable()  # the process of Mitogen goes on with other modules
+
+
+def _run_table() -> None:
     module = LvsModule(TABLE_SPEC, _table_request, _wrong_together)
     request: TableRequest = module.request
     if request.state in SCOPES:

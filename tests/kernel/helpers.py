@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import importlib
 import io
 import json
@@ -36,7 +35,6 @@ class Quick(Modules):
                 importlib.import_module(f"{PACKAGE}.{name}").main()
         finally:
             warnings._global_warnings.clear()
-            gc.enable()  # a module's process ends before there is garbage worth collecting, this one does not
         result = json.loads(out.getvalue())
         assert "Traceback" not in out.getvalue(), result
         return result

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 
 import pytest
@@ -222,6 +223,12 @@ def test_rendered_is_what_ipvsadm_restores(netns, twin, quick):
     assert result["changed"] is False
     twin.restore("".join(f"{line}\n" for line in result["rendered"]))
     assert seen(twin).configuration == seen(netns).configuration
+
+
+def test_the_process_goes_on_collecting_garbage(quick):
+    """That of Mitogen has other modules to run."""
+    ok(quick("ipvs_table", state="rendered", services=[]))
+    assert gc.isenabled()
 
 
 def test_rendered_fills_in_the_defaults(quick):
