@@ -36,7 +36,7 @@ OPEN = {
 NEEDS = {  # disk of the cache, minutes the first time and later
     "fast": (700, 4, 2),
     "default": (6000, 45, 35),
-    "long": (6000, 150, 110),
+    "long": (6000, 160, 140),
 }
 LONG = {
     "HYPOTHESIS_PROFILE": "long",
