@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ansible_collections.linux.lvs.plugins.module_utils._director import director_needs as needs_of
-from ansible_collections.linux.lvs.plugins.plugin_utils._filters import dictionary, input_told
+from ansible_collections.linux.lvs.plugins.plugin_utils._filters import input_told, said
 
 
 def director_needs(value: Any) -> dict[str, Any]:
     """Modules, addresses, forwarding and the files for boot."""
     with input_told(value):
-        return needs_of(dictionary(value)).to_options()
+        return needs_of(said(value)).to_options()
 
 
 class FilterModule:

@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any, Callable
 
 from ansible_collections.linux.lvs.plugins.module_utils._real_server import real_server_needs as needs_of
-from ansible_collections.linux.lvs.plugins.plugin_utils._filters import dictionary, input_told
+from ansible_collections.linux.lvs.plugins.plugin_utils._filters import input_told, said
 
 
 def real_server_needs(value: Any) -> dict[str, Any]:
     """Everything in normal form, kernel modules, and which sysctls matter."""
     with input_told(value):
-        return needs_of(dictionary(value))
+        return needs_of(said(value))
 
 
 class FilterModule:

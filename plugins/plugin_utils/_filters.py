@@ -55,6 +55,14 @@ def dictionary(value: Any) -> Mapping[str, Any]:
     return value
 
 
+def said(value: Any) -> Mapping[str, Any]:
+    """Of a role's variables those that say something: before ansible-core 2.19 a template that gives none is an empty text.
+
+    Raises InvalidInput.
+    """
+    return {name: each for name, each in dictionary(value).items() if each != ""}
+
+
 def of_shape(value: _Value, shape: Any, path: str) -> _Value:
     """What another program made, as it is. Raises InvalidInput with all that is not of the shape.
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import pytest
 import yaml
 from ansible_collections.linux.lvs.tests.integration.conftest import play_of_tasks
 
-FILTERS = sorted((Path(__file__).parents[2] / "plugins" / "filter").glob("*.yml"))
+ROOT = Path(__file__).parents[2]
+ROLES = ROOT / "roles"
+FILTERS = sorted((ROOT / "plugins" / "filter").glob("*.yml"))
 RULES = """\
 -A -t 192.0.2.1:80 -s mh -b flag-3
 -a -t 192.0.2.1:80 -r 198.51.100.1 -x 100 -y 50
@@ -124,3 +127,27 @@ def test_examples_of_reject_excluded_play(oldest_ansible, newest_ansible, netns)
         text = ansible.play(examples("reject_excluded", netns)).text
         assert "192.168.0.1" in text
         assert "192.168.0.2" not in text
+
+
+SERVICE = {"address": "192.0.2.1", "port": 80, "servers": [{"address": "198.51.100.1", "forwarding": "nat"}]}
+
+
+@pytest.mark.parametrize(
+    "role, given",
+    [("director", {"director_services": [SERVICE]}), ("real_server", {"real_server_vips": ["192.0.2.1"]})],
+)
+def test_what_a_role_was_not_told_it_derives(ansible, role, given):
+    """A template that gives none is an empty text before ansible-core 2.19."""
+    play = f"""\
+- hosts: localhost
+  gather_facts: false
+  vars_files:
+    - {ROLES / role / "defaults" / "main.yml"}
+    - {ROLES / role / "vars" / "main.yml"}
+  tasks:
+    - name: Needs
+      ansible.builtin.debug:
+        msg: "{{{{ __{role}_variables | linux.lvs.{role}_needs }}}}"
+"""
+    played = ansible.play(play, "--extra-vars", json.dumps(given))
+    assert "192.0.2.1" in played.of_task("Needs")
