@@ -48,19 +48,14 @@ def table_of(services: Any) -> Table:
     return table
 
 
-def dictionary(value: Any) -> Mapping[str, Any]:
-    """A dictionary as it is. Raises InvalidInput."""
-    if not isinstance(value, Mapping):
-        raise InvalidInput([f"{value!r} is not a dictionary"])
-    return value
-
-
 def said(value: Any) -> Mapping[str, Any]:
     """Of a role's variables those that say something: before ansible-core 2.19 a template that gives none is an empty text.
 
-    Raises InvalidInput.
+    Raises InvalidInput for what is not a dictionary.
     """
-    return {name: each for name, each in dictionary(value).items() if each != ""}
+    if not isinstance(value, Mapping):
+        raise InvalidInput([f"{value!r} is not a dictionary"])
+    return {name: each for name, each in value.items() if each != ""}
 
 
 def of_shape(value: _Value, shape: Any, path: str) -> _Value:
