@@ -65,7 +65,7 @@ class Job:
 def predict_daemon(job: Job, role: str, spec: DaemonSpec | None) -> Outcome:
     """What a run would do; ``spec`` None is no daemon."""
     current = job.kernel.daemons().get(role)
-    desired = merge_daemon(spec, current) if spec else None
+    desired = _desired(spec, current)
     steps = daemon_steps(current, desired)
     problems = _start_problems(job.kernel, steps)
     warnings = tuple(f"{problem}; {_ASSUMED}" for problem in problems) + _warnings(desired, steps)
@@ -88,13 +88,13 @@ def converge_daemon(job: Job, role: str, spec: DaemonSpec | None) -> Outcome:
         with job.lock():
             before = current = job.kernel.daemons().get(role)
             for _attempt in range(ATTEMPTS):
-                desired = merge_daemon(spec, current) if spec else None
+                desired = _desired(spec, current)
                 steps = daemon_steps(current, desired)
                 if not steps:
                     break
                 run.apply(steps)
                 current = job.kernel.daemons().get(role)
-            desired = merge_daemon(spec, current) if spec else None
+            desired = _desired(spec, current)
             if daemon_steps(current, desired):
                 raise _unsettled(run.met_rival)
     except LvsError as error:
@@ -169,6 +169,11 @@ def _warnings(desired: SyncDaemon | None, steps: Any) -> tuple[str, ...]:
     problem = None if steps else _interface_problem(desired.interface)
     idle = (f"{problem}; the daemon runs, but nothing is synchronised",) if problem else ()
     return daemon_warnings(desired) + idle
+
+
+def _desired(spec: DaemonSpec | None, current: SyncDaemon | None) -> SyncDaemon | None:
+    merged = merge_daemon(spec, current) if spec else None
+    return current if _foreseen(merged) == current else merged
 
 
 def _foreseen(daemon: SyncDaemon | None) -> SyncDaemon | None:

@@ -65,7 +65,7 @@ def read_daemon(options: Reader, present: bool) -> DaemonSpec | None:
     for name, value in (
         ("interface", options.read("interface", parse_interface)),
         ("sync_id", options.integer("sync_id", 0, MAX_SYNC_ID)),
-        ("sync_maxlen", options.integer("sync_maxlen", 1, MAX_MAXLEN)),
+        ("sync_maxlen", options.integer("sync_maxlen", 0, MAX_MAXLEN)),
         ("multicast_group", options.read("multicast_group", _parse_group)),
         ("multicast_port", options.integer("multicast_port", 1, 65535)),
         ("multicast_ttl", options.integer("multicast_ttl", 1, 255)),
@@ -105,7 +105,8 @@ def _parse_group(value: Any) -> str:
 
 def merge_daemon(spec: DaemonSpec, current: SyncDaemon | None) -> SyncDaemon:
     """The daemon with what was given, everything else kept. Raises InvalidInput."""
-    merged = replace(current, **spec.given) if current else SyncDaemon(role=spec.role, **spec.given)
+    given = {**spec.given, **({"sync_maxlen": None} if spec.given.get("sync_maxlen") == 0 else {})}
+    merged = replace(current, **given) if current else SyncDaemon(role=spec.role, **given)
     problems = daemon_problems(merged)
     if problems and merged != current:
         raise InvalidInput(problems)

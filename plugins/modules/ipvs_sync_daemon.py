@@ -48,8 +48,8 @@ options:
       - How many bytes a message may have, without the headers of IP and UDP. A V(backup) loses what is longer, so it
         must not be lower there than on the V(master).
       - V(1) to V(65507) for a V(master), V(1024) to V(65507) for a V(backup), with an IPv6 group up to V(65487).
-      - When left out, the kernel chooses for a new daemon. A V(master) fits its messages into packets of 1500 bytes, a
-        V(backup) takes what fits into the MTU of its interface, and into 1500 bytes at least.
+      - With V(0), and when left out for a new daemon, the kernel chooses. A V(master) fits its messages into packets of
+        1500 bytes, a V(backup) takes what fits into the MTU of its interface, and into 1500 bytes at least.
     type: int
   multicast_group:
     description:

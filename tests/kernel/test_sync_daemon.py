@@ -128,6 +128,14 @@ def test_kernels_own_choice_of_sync_maxlen_is_predicted(netns, quick, role, inte
     assert predicted == done["after"]
     assert f"maxlen={predicted['sync_maxlen']}," in running(netns)[role]
     assert "--sync-maxlen" not in done["commands"][0]
+    maxlen = {**options, "sync_maxlen": 0}
+    assert ok(quick("ipvs_sync_daemon", **maxlen))["changed"] is False
+    ok(quick("ipvs_sync_daemon", **{**options, "sync_maxlen": 2000}))
+    assert "maxlen=2000," in running(netns)[role]
+    assert ok(quick("ipvs_sync_daemon", **options))["changed"] is False
+    done = ok(quick("ipvs_sync_daemon", **maxlen))
+    assert (done["changed"], done["after"]) == (True, predicted)
+    assert f"maxlen={predicted['sync_maxlen']}," in running(netns)[role]
 
 
 @pytest.mark.parametrize("group", ["224.0.0.81", "ff02::81"])
@@ -141,7 +149,7 @@ def test_values_at_the_limits_are_kept_by_the_kernel(netns, quick, role, group):
         assert f"maxlen={maxlen}," in running(netns)[role]
         assert ok(quick("ipvs_sync_daemon", **options))["changed"] is False
     before = running(netns)
-    for maxlen in (high + 1, 1023 if role == "backup" else 0):
+    for maxlen in (high + 1, 1023 if role == "backup" else -1):
         assert failed(quick("ipvs_sync_daemon", **{**options, "sync_maxlen": maxlen})).startswith(
             f"sync_maxlen: {maxlen} is not between "
         )
@@ -223,7 +231,7 @@ def test_all_wrong_values_are_told_at_once(quick):
         "role: 'leader' is not one of master, backup",
         "interface: 'a/b' is not the name of a network interface: up to 15 bytes without spaces, / and :",
         "sync_id: 256 is not between 0 and 255",
-        "sync_maxlen: 65508 is not between 1 and 65507",
+        "sync_maxlen: 65508 is not between 0 and 65507",
         "multicast_group: 10.0.0.1 is not a multicast address, which is one from 224.0.0.0 to 239.255.255.255 or from"
         " ff00:: on",
         "multicast_port: 0 is not between 1 and 65535",
