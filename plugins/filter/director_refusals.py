@@ -15,7 +15,10 @@ from ansible_collections.linux.lvs.plugins.plugin_utils._filters import (
     of_shape,
 )
 
-_ADDRESSES = {"vips": [{"address": str, "family": str, "interface": TEXT_OR_NULL}], "vips_derived": bool}
+_ADDRESSES = {
+    "vips": [{"address": str, "length": int, "family": str, "interface": TEXT_OR_NULL}],
+    "vips_derived": bool,
+}
 _SHAPE = {
     "needs": {
         **_ADDRESSES,
@@ -29,6 +32,7 @@ _SHAPE = {
         "taken": [str],
         "overriding": [str],
         "links": [{"ifname": str, "flags": [str], "altnames?": [str]}],
+        "addresses": {EACH: [str]},
         "record": {"services?": [{}]},
         "beside": {"addresses?": [str]},
     },

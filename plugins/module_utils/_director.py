@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Iterable, Iterator, Mapping, Sequence
 
 from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address
+from ._director_sysctls import asked_sysctls
 from ._errors import InvalidInput
 from ._ipvsadm import daemon_command, render, timeouts_command
-from ._model import MAX_MARK, PROTOCOLS, ROLES, ServiceKey, Table, sorted_keys
+from ._model import MAX_MARK, PROTOCOLS, ROLES, ServiceKey, SyncDaemon, Table, sorted_keys
 from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
 from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
 from ._sysctls import SYSCTLS, read_wishes
@@ -37,6 +38,7 @@ class Needs:
     table: str = ""
     timeouts: str = ""
     sync_daemons: str = ""
+    daemons: list[dict[str, Any]] = field(default_factory=list)  # the same as options, each of them given
     sync_interfaces: dict[str, str] = field(default_factory=dict)  # by the option that names it
     services: list[dict[str, Any]] = field(default_factory=list)  # which there are
     vips: list[dict[str, Any]] = field(
@@ -49,6 +51,7 @@ class Needs:
     forwarding: list[str] = field(default_factory=list)  # families
     modules: list[str] = field(default_factory=list)
     sysctls: dict[str, str] = field(default_factory=dict)
+    asked: dict[str, str | None] = field(default_factory=dict)  # sysctls that matter here, see _director_sysctls
 
     def to_options(self) -> dict[str, Any]:
         """As a filter returns it."""
@@ -63,7 +66,11 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     table = _table(variables.get("services"), options)
     needs = Needs(table=render(table), services=[key.to_options() for key in sorted_keys(table)])
     needs.sysctls = _sysctls(options)
-    needs.sync_daemons, needs.sync_interfaces = _sync_daemons(options, needs.sysctls)
+    daemons = _sync_daemons(options, needs.sysctls)
+    needs.sync_daemons = _daemon_lines(daemons.values())
+    # options that are left out keep what a running daemon has, which is not what the next boot brings
+    needs.daemons = [{**daemon.to_options(), "sync_maxlen": daemon.sync_maxlen or 0} for daemon in daemons.values()]
+    needs.sync_interfaces = {f"{where}.interface": daemon.interface for where, daemon in daemons.items()}
     needs.timeouts = _timeouts(options)
     needs.marks = _marks(options)
     needs.masquerade = [
@@ -75,6 +82,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
         needs.sysctls["conntrack"] = "1"
     needs.vips, needs.vips_derived = _vips(options, table, needs.marks), not options.given("vips")
     needs.forwarding = _forwarding(options, table)
+    needs.asked = asked_sysctls(needs.forwarding, needs.sysctls)
     needs.modules = _modules(options, table)
     needs.addresses = _addresses_served(table, needs.marks)
     if problems:
@@ -93,7 +101,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     exclusions = read_exclude(Reader({"exclude": facts["exclude"] or []}, "director_", problems))
     return [
         *_without_interface(needs["vips"], looked["default"]),
-        *_wrong_interfaces(needs, looked["links"]),
+        *_wrong_interfaces(needs, looked),
         *looked["taken"],
         *looked["overriding"],
         *problems,
@@ -117,13 +125,21 @@ def _without_interface(vips: Sequence[Mapping[str, Any]], default: Mapping[str, 
     ]
 
 
-def _wrong_interfaces(needs: Mapping[str, Any], links: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    there = sorted(link["ifname"] for link in links)
-    others = f"it has {', '.join(there)}"
-    named = {vip["interface"] for vip in needs["vips"]} - {None}
-    for device in sorted(named.difference(there)):
-        addresses = ", ".join(vip["address"] for vip in needs["vips"] if vip["interface"] == device)
-        yield f"director_vips: {addresses}: this host has no interface {device}; {others}"
+def _wrong_interfaces(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> Iterator[str]:
+    links = looked["links"]
+    there = {link["ifname"]: link["flags"] for link in links}
+    others = f"it has {', '.join(sorted(there))}"
+    wanted: dict[str, list[str]] = {}
+    for vip in needs["vips"]:
+        if vip["interface"] and f"{vip['address']}/{vip['length']}" not in looked["addresses"].get(
+            vip["interface"], ()
+        ):
+            wanted.setdefault(vip["interface"], []).append(vip["address"])
+    for device, addresses in sorted(wanted.items()):
+        if device not in there:
+            yield f"director_vips: {', '.join(addresses)}: this host has no interface {device}; {others}"
+        elif "UP" not in there[device]:
+            yield f"director_vips: {', '.join(addresses)}: {device} is down; bring it up first (ip link set {device} up)"
     # the kernel takes other names of theirs too
     flags = {name: link["flags"] for link in links for name in (link["ifname"], *link.get("altnames", ()))}
     for path, device in needs["sync_interfaces"].items():
@@ -216,12 +232,11 @@ def _sysctls(options: Reader) -> dict[str, str]:
     return {wish.name: str(wish.value) for wish in wishes}
 
 
-def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-    """Their lines, and their interfaces by the option that names each."""
+def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> dict[str, SyncDaemon]:
+    """By the option that describes each."""
     if not options.given("sync_daemons"):
-        return "", {}
-    lines = []
-    interfaces: dict[str, str] = {}
+        return {}
+    daemons: dict[str, SyncDaemon] = {}
     roles: dict[str, str] = {}
     for where, daemon in dictionaries(options.value("sync_daemons"), options.path("sync_daemons"), options.problems):
         reader = Reader(daemon, f"{where}.", options.problems)
@@ -234,9 +249,7 @@ def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> tuple[str, dic
             )
         roles.setdefault(spec.role, where)
         try:
-            merged = merge_daemon(spec, None)
-            interfaces[f"{where}.interface"] = merged.interface
-            lines.append(daemon_command(DaemonStep(START, merged)))
+            daemons[where] = merge_daemon(spec, None)
         except InvalidInput as error:
             options.problems.extend(f"{where}.{problem}" for problem in error.problems)
     if set(roles) == set(ROLES) and sysctls.get("backup_only") == "1":
@@ -244,7 +257,12 @@ def _sync_daemons(options: Reader, sysctls: Mapping[str, str]) -> tuple[str, dic
             "sysctls.backup_only",
             "with both daemons on one host the active director would stop scheduling; leave one out",
         )
-    return "".join(f"{line.partition(' ')[2]}\n" for line in sorted(lines)), interfaces
+    return daemons
+
+
+def _daemon_lines(daemons: Iterable[SyncDaemon]) -> str:
+    lines = sorted(daemon_command(DaemonStep(START, daemon)) for daemon in daemons)
+    return "".join(f"{line.partition(' ')[2]}\n" for line in lines)
 
 
 def _timeouts(options: Reader) -> str:

@@ -15,6 +15,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.linux.lvs.plugins.filter import (
     director_needs,
     director_refusals,
+    director_sysctls,
     from_ipvsadm,
     from_survey,
     real_server_lines,
@@ -274,6 +275,7 @@ FACTS = {
     "looked": {
         "default": {"ipv4": "eth0", "ipv6": None},
         "links": [{"ifname": "eth0", "flags": ["UP"]}],
+        "addresses": {"eth0": ["198.51.100.1/24"]},
         "taken": ["a"],
         "overriding": ["b"],
         "record": {"services": [{"fwmark": 7}]},
@@ -284,6 +286,10 @@ FACTS = {
     "table_state": "overridden",
     "others": {"second": NEEDS},
     "real_server_vips": ["192.0.2.9"],
+}
+SYSCTL_FACTS = {
+    "needs": director_needs.director_needs({"services": SERVICES[:1], "forwarding": True}),
+    "looked": {"learned": ["eth0"], "sysctls": {"net/ipv4/ip_forward": "0"}, "record": {"sysctls": {"x": "1"}}},
 }
 LOOKED = {
     "links": [{"ifname": "eth0", "link_type": "ether", "flags": ["UP"], "linkinfo": {"info_kind": "vlan"}}],
@@ -315,6 +321,7 @@ def nonsense_for(value):
     [
         (director_needs.director_needs, {"services": SERVICES, "marks": [{"mark": 7, "addresses": [], "ports": [80]}]}),
         (director_refusals.director_refusals, FACTS),
+        (director_sysctls.director_sysctls, SYSCTL_FACTS),
         (real_server_needs.real_server_needs, {"vips": ["192.0.2.1"]}),
         *(
             (

@@ -38,6 +38,7 @@ ORDER = (
     "_settings",
     "_connections",
     "_ipvsadm",
+    "_director_sysctls",
     "_director",
     "_real_server",
     "_blocks",

@@ -110,6 +110,17 @@ def test_daemons_and_timeouts_are_lines_of_ipvsadm():
     assert found["sync_daemons"] == (
         "--start-daemon master --mcast-interface eth1 --syncid 7 --mcast-group 224.0.0.99 --mcast-port 8848 --mcast-ttl 1\n"
     )
+    assert found["daemons"] == [
+        {
+            "role": "master",
+            "interface": "eth1",
+            "sync_id": 7,
+            "sync_maxlen": 0,
+            "multicast_group": "224.0.0.99",
+            "multicast_port": 8848,
+            "multicast_ttl": 1,
+        }
+    ]
     assert found["timeouts"] == "--set 600 0 0\n"
 
 
@@ -230,6 +241,7 @@ LINKS = [
 LOOKED = {
     "default": {"ipv4": "eth0", "ipv6": None},
     "links": LINKS,
+    "addresses": {"eth1": ["192.0.2.3/32"]},
     "taken": [],
     "overriding": [],
     "record": {},
@@ -271,19 +283,21 @@ def test_a_family_without_default_route_needs_an_interface():
     assert refusals(needs(services=[{"address": "2001:db8::1", "port": 80}], interface="eth0")) == []
 
 
-def test_interfaces_are_there_and_those_of_daemons_are_up():
+def test_interfaces_are_there_and_up():
     vips = [{"address": "192.0.2.1", "interface": "eth7"}, {"address": "192.0.2.2", "interface": "eth1"}]
     daemons = [
         {"role": "master", "interface": "eth1", "sync_id": 1},
         {"role": "backup", "interface": "eth9", "sync_id": 1},
     ]
     assert refusals(needs(vips=vips, sync_daemons=daemons)) == [
+        "director_vips: 192.0.2.2: eth1 is down; bring it up first (ip link set eth1 up)",
         "director_vips: 192.0.2.1: this host has no interface eth7; it has eth0, eth1",
         "director_sync_daemons[0].interface: eth1 is down; the kernel starts no sync daemon on it",
         "director_sync_daemons[1].interface: this host has no interface eth9; it has eth0, eth1",
     ]
     up = [{"role": "master", "interface": "enp1s0", "sync_id": 1}]
-    assert refusals(needs(vips=[{"address": "192.0.2.2", "interface": "eth1"}], sync_daemons=up)) == []
+    # an address that is there stays when somebody takes its interface down
+    assert refusals(needs(vips=[{"address": "192.0.2.3", "interface": "eth1"}], sync_daemons=up)) == []
 
 
 def test_what_was_seen_on_the_host_is_told():
