@@ -6,4 +6,4 @@ from __future__ import annotations
 
 from ansible_collections.linux.lvs.tests.profiles import load_profile
 
-load_profile(quick=60, long=3000)
+load_profile(quick=60, long=1000)
