@@ -257,3 +257,36 @@ def test_an_address_is_announced_when_it_comes_up_and_only_then(netns, make_netn
     mislead()
     assert once(lines) == [""]
     assert {host: neighbours()[host] for host in hosts} == dict.fromkeys(hosts, stale)
+
+
+WATCH = """\
+import collections, json, runpy, sys
+seen = collections.Counter()
+sys.addaudithook(lambda event, args: seen.update([str(args[0])] if event == "open" else []))
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    print(json.dumps(seen), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def many(netns, program, tmp_path):
+    """A hundred virtual addresses with their services, and what it takes to bring them up: many()."""
+    vips = [f"192.0.2.{number}" for number in range(100)]
+    netns.ip("link add out type dummy", "link set out up")
+    netns.restore("".join(f"-A -t {vip}:80 -s rr\n" for vip in vips))
+    lines = tmp_path / "vips"
+    lines.write_text("".join(f"vip {vip}/32 out\n" for vip in vips))
+
+    def watched():
+        done = netns.run(sys.executable, "-c", WATCH, program, "once", lines)
+        assert done.stdout.count("added: ") == len(vips)
+        return json.loads(done.stderr)
+
+    return watched
+
+
+def test_the_table_is_read_once_for_all_addresses(many):
+    assert many()["/proc/net/ip_vs"] == 1

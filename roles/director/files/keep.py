@@ -20,6 +20,7 @@ import contextlib
 import ctypes
 import fcntl
 import fnmatch
+import functools
 import json
 import os
 import re
@@ -46,6 +47,7 @@ SOLICITATION, ADVERTISEMENT = 135, 136  # RFC 4861
 THERE = ("File exists", "already assigned")
 PR_SET_PDEATHSIG = 1
 IFF_UP = 1
+ANY = b""  # instead of an address
 NEXT_LINE = "\\"  # of ip -o
 # of a default route: what its copy has in its own way, who made it and for how long, and how it is just now
 ASIDE = re.compile(
@@ -322,6 +324,10 @@ class Keeper:
         vips = [line.split()[1:] for line in lines]
         return [(vip.partition("/")[0], device) for vip, device in vips if vip not in self.addresses.get(device, ())]
 
+    @functools.cached_property
+    def served(self):
+        return served()
+
     def add_vip(self, vip, device):
         address = vip.partition("/")[0]
         if vip in self.addresses.get(device, ()):
@@ -330,7 +336,7 @@ class Keeper:
             raise OSError(f"stays down, because the machine with the hardware address {self.taken[address]} has it")
         if device in self.unasked:
             raise OSError(f"stays down, because nobody can be asked for it on {device}: {self.unasked[device]}")
-        if not served(address):
+        if not {packed(address), ANY} & self.served:
             raise OSError("stays down, because the table of IPVS has no service for it")
         added = ip("address", "add", vip, "dev", device, "preferred_lft", "0", *["nodad"] * (":" in vip), there=THERE)
         try:
@@ -453,23 +459,21 @@ def shown(*words):
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
 
-def served(address, table=Path("/proc/net/ip_vs")):
-    """Whether IPVS has a service for the address, or one by mark, which may be for it."""
-    binary = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
-    try:
-        lines = table.read_text().splitlines()
-    except FileNotFoundError:
-        return False
-    for line in lines[3:]:
-        protocol, name = (line.split() + ["", ""])[:2]
-        if protocol == "FWM":
-            return True
+def served(table=Path("/proc/net/ip_vs")):
+    """The addresses that IPVS has services for. One by mark may be for any."""
+    found = set()
+    for line in read(table)[3:]:
+        protocol, name = line.split()[:2]
         host = name.rpartition(":")[0]
-        if protocol != "->" and host:
-            own = socket.inet_pton(socket.AF_INET6, host[1:-1]) if host[0] == "[" else bytes.fromhex(host)
-            if own == binary:
-                return True
-    return False
+        if protocol == "FWM":
+            found.add(ANY)
+        elif protocol != "->":
+            found.add(packed(host[1:-1]) if host[0] == "[" else bytes.fromhex(host))
+    return found
+
+
+def packed(address):
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
 
 
 # --- neighbours
