@@ -260,13 +260,15 @@ def test_an_address_is_announced_when_it_comes_up_and_only_then(netns, make_netn
 
 
 WATCH = """\
-import collections, json, runpy, sys
+import collections, json, pathlib, runpy, sys
 seen = collections.Counter()
 sys.addaudithook(lambda event, args: seen.update([str(args[0])] if event == "open" else []))
 sys.argv = sys.argv[1:]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 finally:
+    io = pathlib.Path("/proc/self/io").read_text()
+    seen["bytes written"] = int(io.partition("wchar: ")[2].split()[0])
     print(json.dumps(seen), file=sys.stderr)
 """
 
@@ -281,7 +283,7 @@ def many(netns, program, tmp_path):
     lines.write_text("".join(f"vip {vip}/32 out\n" for vip in vips))
 
     def watched():
-        done = netns.run(sys.executable, "-c", WATCH, program, "once", lines)
+        done = netns.run(sys.executable, "-B", "-c", WATCH, program, "once", lines)
         assert done.stdout.count("added: ") == len(vips)
         return json.loads(done.stderr)
 
@@ -290,3 +292,21 @@ def many(netns, program, tmp_path):
 
 def test_the_table_is_read_once_for_all_addresses(many):
     assert many()["/proc/net/ip_vs"] == 1
+
+
+def test_what_was_added_is_written_down_line_by_line(many, tmp_path):
+    lines = (tmp_path / "vips").read_text()
+    assert many()["bytes written"] < 4 * len(lines)  # once there, once more to say so
+    assert (tmp_path / "state" / "vips.added").read_text() == lines
+
+
+def test_a_line_that_was_written_down_half_is_none(netns, once, tmp_path):
+    netns.ip("link add lvs0 type dummy", "link add lvs1 type dummy", "link set lvs0 up")
+    one, two = "-4 address add 192.0.2.1/32 dev lvs0", "-4 address add 192.0.2.2/32 dev lvs0"
+    once(one)
+    state = tmp_path / "state" / "lines.added"
+    state.write_text(f"{state.read_text()}link add lvs1")  # of: link add lvs10 type dummy
+    assert once(f"{one}\n{two}") == [f"added: {two}"]
+    assert once("") == [f"removed: {two}", f"removed: {one}"]
+    assert "lvs1" in netns.run("ip", "link", "show").stdout
+    assert state.read_text() == ""

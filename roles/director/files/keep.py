@@ -247,7 +247,9 @@ class Keeper:
     def __init__(self, path, careful):
         self.state = STATE / (Path(path).name + ".added")
         self.lines = read(path)
-        self.added = read(self.state)
+        noted = self.state.read_bytes() if self.state.exists() else b""
+        self.whole = noted.rfind(b"\n") + 1
+        self.added = dict.fromkeys(noted[: self.whole].decode().splitlines())
         self.addresses = addresses()
         self.careful = careful
         self.taken = {}
@@ -257,27 +259,40 @@ class Keeper:
 
     def apply(self):
         """What was done, and what could not be done, in sentences."""
-        for line in [line for line in reversed(self.added) if line not in self.lines]:
+        wanted = set(self.lines)
+        gone = [line for line in reversed(self.added) if line not in wanted]
+        for line in gone:
             self.remove(line)
-            self.remember([other for other in self.added if other != line])
+        if gone:  # only now: what goes twice is gone
+            self.forget(gone)
         taken, self.unasked = who_has(self.doubtful_vips(), self.addresses)
         self.taken = {address: other for address, _device, other in taken}
         for line in self.lines:
             try:
                 if self.add(*line.split()):
                     self.done.append(f"added: {line}")
-                    self.remember([*self.added, *[line] * (line not in self.added)])
+                    self.remember(line)
             except OSError as error:
                 self.refused.append(f"{line}: {error}")
                 if not line.startswith("vip "):
                     break  # what comes later relies on it
         return self.done, self.refused
 
-    def remember(self, added):
-        """At once, and never half."""
-        self.added = added
+    def remember(self, line):
+        """At once, and never half: in place of what a write left that was cut off."""
+        if line not in self.added:
+            text = f"{line}\n".encode()
+            with self.state.open("ab") as file:
+                file.truncate(self.whole)
+                file.write(text)
+            self.whole += len(text)
+            self.added[line] = None
+
+    def forget(self, gone):
+        for line in gone:
+            del self.added[line]
         new = self.state.with_suffix(".new")
-        new.write_text("".join(f"{line}\n" for line in added))
+        self.whole = new.write_bytes("".join(f"{line}\n" for line in self.added).encode())
         new.replace(self.state)
 
     def add(self, *words):
