@@ -310,3 +310,36 @@ def test_a_line_that_was_written_down_half_is_none(netns, once, tmp_path):
     assert once("") == [f"removed: {two}", f"removed: {one}"]
     assert "lvs1" in netns.run("ip", "link", "show").stdout
     assert state.read_text() == ""
+
+
+FLOOD = """\
+import socket
+with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+    wire.bind(("eth0", 0))
+    while True:
+        wire.send(bytes(64))
+"""
+
+
+def test_others_that_have_an_address_are_found(netns, make_netns):
+    peer = make_netns()
+    netns.ip(f"link add out type veth peer name eth0 netns {peer.name}", "link set out up")
+    peer.ip("link set eth0 up", "addr add 192.0.2.3/24 dev eth0", "addr add 2001:db8::3/64 dev eth0 nodad")
+    other = json.loads(peer.run("ip", "-j", "link", "show", "eth0").stdout)[0]["address"]
+    wanted = "192.0.2.3", "192.0.2.4", "2001:db8::3", "2001:db8::4"
+    assert netns.run(sys.executable, PROGRAM, "probe", "out", *wanted, check=False).stdout.splitlines() == [
+        f"{address} is in use: the machine with the hardware address {other} answers for it on out"
+        for address in ("192.0.2.3", "2001:db8::3")
+    ]
+    assert netns.run(sys.executable, PROGRAM, "reach", "out", *wanted, check=False).stdout.splitlines() == [
+        f"{address} does not answer on out" for address in ("192.0.2.4", "2001:db8::4")
+    ]
+
+
+def test_asking_for_many_addresses_ends_on_a_busy_network(netns, make_netns):
+    peer = make_netns()
+    netns.ip(f"link add out type veth peer name eth0 netns {peer.name}", "link set out up")
+    peer.ip("link set eth0 up")
+    peer.start(sys.executable, "-c", FLOOD)
+    vips = [f"198.18.{number >> 8}.{number & 255}" for number in range(2000)]
+    assert netns.run(sys.executable, PROGRAM, "probe", "out", *vips, timeout=60).stdout == ""

@@ -502,7 +502,8 @@ def probe(device, *wanted):
 
 
 def reach(device, *wanted):
-    missing = [address for address in wanted if address not in ask(device, wanted)]
+    found = ask(device, wanted)
+    missing = [address for address in wanted if address not in found]
     for address in missing:
         print(f"{address} does not answer on {device}")
     return 3 if missing else 0
@@ -532,19 +533,19 @@ def ask(device, wanted):
     if int(Path("/sys/class/net", device, "type").read_text()) != ETHERNET:
         return found
     own = hardware(device)
+    missing = {packed(address): address for address in wanted}
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as wire:
         wire.bind((device, 0))
         for _time in range(ASKED):
-            missing = [address for address in wanted if address not in found]
-            for address in missing:
+            for address in missing.values():
                 wire.send(solicitation(own, address) if ":" in address else arp(own, bytes(4), address))
             end = time.monotonic() + WAIT
-            while missing and select.select([wire], [], [], max(0, end - time.monotonic()))[0]:
+            # there may always be one more frame
+            while missing and (left := end - time.monotonic()) > 0 and select.select([wire], [], [], left)[0]:
                 frame = wire.recv(2048)
-                for address in missing:
-                    other = advertiser(frame, address) if ":" in address else arp_sender(frame, address)
-                    if other and other != own:
-                        found[address] = ":".join(f"{byte:02x}" for byte in other)
+                address, other = arp_sender(frame) or advertiser(frame) or (None, None)
+                if address in missing and other != own:
+                    found[missing.pop(address)] = ":".join(f"{byte:02x}" for byte in other)
     return found
 
 
@@ -572,9 +573,10 @@ def arp(own, sender, address):
     return head + own + sender + bytes(6) + socket.inet_aton(address)
 
 
-def arp_sender(frame, address):
+def arp_sender(frame):
+    """Its address and hardware address."""
     asked = frame[12:14] == struct.pack("!H", ETH_P_ARP) and len(frame) >= 42
-    return frame[22:28] if asked and frame[28:32] == socket.inet_aton(address) else None
+    return (frame[28:32], frame[22:28]) if asked else None
 
 
 def solicitation(own, address):
@@ -592,15 +594,15 @@ def advertisement(own, address):
     return icmp6(b"\x33\x33" + nodes[12:], own, target, nodes, body)
 
 
-def advertiser(frame, address):
-    """Who answers; a solicitation from the unspecified address is another one that wants it just now."""
+def advertiser(frame):
+    """Address and hardware address of who answers; a solicitation from the unspecified address is another one that wants it
+    just now.
+    """
     packet = frame[14:]
     if frame[12:14] != struct.pack("!H", ETH_P_IPV6) or len(packet) < 64 or packet[6] != socket.IPPROTO_ICMPV6:
         return None
-    if packet[48:64] != socket.inet_pton(socket.AF_INET6, address):
-        return None
     wants = packet[40] == SOLICITATION and packet[8:24] == bytes(16)
-    return frame[6:12] if packet[40] == ADVERTISEMENT or wants else None
+    return (packet[48:64], frame[6:12]) if packet[40] == ADVERTISEMENT or wants else None
 
 
 def icmp6(to, own, source, target, body):
