@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import select
+import socket
 import subprocess
 import sys
 import time
@@ -262,7 +263,8 @@ def test_an_address_is_announced_when_it_comes_up_and_only_then(netns, make_netn
 WATCH = """\
 import collections, json, pathlib, runpy, sys
 seen = collections.Counter()
-sys.addaudithook(lambda event, args: seen.update([str(args[0])] if event == "open" else []))
+names = {"open": 0, "socket.__new__": 1}  # of what, by its place among the arguments
+sys.addaudithook(lambda event, args: seen.update([str(args[names[event]])] if event in names else []))
 sys.argv = sys.argv[1:]
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
@@ -292,6 +294,10 @@ def many(netns, program, tmp_path):
 
 def test_the_table_is_read_once_for_all_addresses(many):
     assert many()["/proc/net/ip_vs"] == 1
+
+
+def test_all_addresses_are_announced_by_one_socket(many):
+    assert many()[str(int(socket.AF_PACKET))] == 2  # and another one asked who has them
 
 
 def test_what_was_added_is_written_down_line_by_line(many, tmp_path):

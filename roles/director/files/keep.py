@@ -554,13 +554,15 @@ def announce(device, address):
     if int(Path("/sys/class/net", device, "type").read_text()) != ETHERNET:
         return
     own = hardware(device)
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
-        wire.bind((device, 0))
-        for _time in range(ASKED):
-            if ":" in address:
-                wire.send(advertisement(own, address))
-            else:
-                wire.send(arp(own, socket.inet_aton(address), address))
+    for _time in range(ASKED):
+        frame = advertisement(own, address) if ":" in address else arp(own, socket.inet_aton(address), address)
+        wire().sendto(frame, (device, 0))
+
+
+@functools.lru_cache(maxsize=None)
+def wire():
+    """One for all that is announced: with each that is closed the kernel waits for all processors."""
+    return socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 
 
 def hardware(device):
