@@ -276,17 +276,23 @@ finally:
 
 
 @pytest.fixture
-def many(netns, program, tmp_path):
-    """A hundred virtual addresses with their services, and what it takes to bring them up: many()."""
+def vips(netns, tmp_path):
+    """A file of a hundred virtual addresses, which have their services."""
     vips = [f"192.0.2.{number}" for number in range(100)]
     netns.ip("link add out type dummy", "link set out up")
     netns.restore("".join(f"-A -t {vip}:80 -s rr\n" for vip in vips))
     lines = tmp_path / "vips"
     lines.write_text("".join(f"vip {vip}/32 out\n" for vip in vips))
+    return lines
+
+
+@pytest.fixture
+def many(netns, program, vips):
+    """What it takes to bring them up: many()."""
 
     def watched():
-        done = netns.run(sys.executable, "-B", "-c", WATCH, program, "once", lines)
-        assert done.stdout.count("added: ") == len(vips)
+        done = netns.run(sys.executable, "-B", "-c", WATCH, program, "once", vips)
+        assert done.stdout.count("added: ") == 100
         return json.loads(done.stderr)
 
     return watched
@@ -300,10 +306,24 @@ def test_all_addresses_are_announced_by_one_socket(many):
     assert many()[str(int(socket.AF_PACKET))] == 2  # and another one asked who has them
 
 
-def test_what_was_added_is_written_down_line_by_line(many, tmp_path):
-    lines = (tmp_path / "vips").read_text()
+def test_what_was_added_is_written_down_line_by_line(many, vips, tmp_path):
+    lines = vips.read_text()
     assert many()["bytes written"] < 4 * len(lines)  # once there, once more to say so
     assert (tmp_path / "state" / "vips.added").read_text() == lines
+
+
+def test_it_is_ready_when_all_addresses_are_there_and_asks_for_time_until_then(netns, program, vips, monkeypatch, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(60)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        netns.start(sys.executable, program, "run", vips)
+        asked = 0
+        while (text := manager.recv(4096).decode()) != "READY=1":
+            assert text == "EXTEND_TIMEOUT_USEC=60000000"
+            asked += 1
+    assert asked >= 100
+    assert netns.run("ip", "address", "show", "dev", "out").stdout.count(" 192.0.2.") == 100
 
 
 def test_a_line_that_was_written_down_half_is_none(netns, once, tmp_path):

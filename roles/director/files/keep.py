@@ -102,6 +102,11 @@ def notify(text):
             peer.sendto(text.encode(), "\0" + path[1:] if path[0] == "@" else path)
 
 
+def going_on():
+    """Of many addresses the first run takes longer than a start may, but who comes after it counts on them."""
+    notify(f"EXTEND_TIMEOUT_USEC={PATIENCE * 1_000_000}")
+
+
 def once(path):
     done, refused = apply(path, careful=True)
     print(*done, sep="\n")
@@ -457,6 +462,7 @@ def read(path):
 
 def ip(*words, there=()):
     """Whether it did anything; errors with one of the words of there mean that it is so already (None: all errors)."""
+    going_on()
     done = subprocess.run(["ip", *words], stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode and there is not None and not any(text in done.stderr for text in there):
         raise OSError(" ".join(done.stderr.split()))
@@ -529,6 +535,7 @@ def who_has(vips, there):
 
 def ask(device, wanted):
     """The hardware address of who has each address. Where there are none, as on tunnels, nobody is asked."""
+    going_on()
     found = {}
     if int(Path("/sys/class/net", device, "type").read_text()) != ETHERNET:
         return found
