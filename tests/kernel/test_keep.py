@@ -18,6 +18,7 @@ PROGRAM = Path(__file__).parents[2] / "roles" / "director" / "files" / "keep.py"
 LINES = """\
 link add lvs0 type dummy
 sysctl net/ipv6/conf/lvs0/addr_gen_mode 1
+sysctl net/ipv4/conf/lvs0/rp_filter 2
 link set lvs0 up
 -4 address add 192.0.2.1/32 dev lvs0
 -6 address add 2001:db8::1/128 dev lvs0 nodad
@@ -56,7 +57,8 @@ def keeper(netns, program, tmp_path):
         try:
             for line in LINES.splitlines():
                 if line.startswith("sysctl"):
-                    assert process.stdout.readline() == f"set: {line.split()[1]} to 1\n"
+                    _sysctl, name, value = line.split()
+                    assert process.stdout.readline() == f"set: {name} to {value}\n"
                 else:
                     assert process.stdout.readline() == f"added: {line}\n"
             yield process, program
@@ -66,19 +68,34 @@ def keeper(netns, program, tmp_path):
 
 def events(netns, seconds):
     """What whoever listens to the network is told in this time."""
-    watching = ["timeout", str(seconds), "ip", "-o", "monitor", "link", "address", "route", "rule"]
+    watching = ["timeout", str(seconds), "ip", "-o", "monitor", "link", "address", "route", "rule", "netconf"]
     return netns.run(*watching, check=False, timeout=60).stdout
 
 
-def test_it_makes_no_noise_and_puts_back_what_goes(netns, keeper):
-    process, _program = keeper
+def calm(netns):
     end = time.monotonic() + 30
     while events(netns, 2) and time.monotonic() < end:
         pass
     assert events(netns, 3) == ""
+
+
+def test_it_makes_no_noise_and_puts_back_what_goes(netns, keeper):
+    process, _program = keeper
+    calm(netns)
     netns.run("ip", "link", "set", "lvs0", "down")
     assert process.stdout.readline() == "added: link set lvs0 up\n"
     assert "UP" in netns.run("ip", "link", "show", "lvs0").stdout
+
+
+def test_a_sysctl_that_somebody_changes_comes_back_without_noise(netns, keeper):
+    process, _program = keeper
+    calm(netns)
+    netns.run("sysctl", "-qw", "net.ipv4.conf.lvs0.rp_filter=1")
+    assert select.select([process.stdout], [], [], 30)[0]
+    assert process.stdout.readline() == "set: net/ipv4/conf/lvs0/rp_filter to 2\n"
+    calm(netns)
+    assert not select.select([process.stdout], [], [], 0)[0]
+    assert netns.run("sysctl", "-n", "net.ipv4.conf.lvs0.rp_filter").stdout == "2\n"
 
 
 def test_a_later_release_of_it_takes_over_when_something_happens(netns, keeper):

@@ -70,7 +70,7 @@ def main():
 def run(path):
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     monitor = subprocess.Popen(
-        ["ip", "-o", "monitor", "link", "address", "route", "rule"],
+        ["ip", "-o", "monitor", "link", "address", "route", "rule", "netconf"],
         stdout=subprocess.PIPE,
         preexec_fn=lambda: ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM),
     )
