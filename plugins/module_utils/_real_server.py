@@ -33,6 +33,7 @@ _BACKUP_ONLY = "net/ipv4/vs/backup_only"
 _ARP_SYSCTLS = {"arp_ignore": "1", "arp_announce": "2"}
 ETHERNET = "ether"
 _TUNNELS_LIKE_ETHERNET = ("gretap", "ip6gretap", "erspan", "ip6erspan")
+_FOR_GUESTS = ("veth", "tun", "macvtap")
 
 
 def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_") -> dict[str, Any]:
@@ -91,7 +92,7 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
     if needs["forwarding"] == "nat":
         lines += _nat(needs["gateway"], looked, problems)
     else:
-        lines += _suppressed_arp(needs["interfaces"], looked["links"], problems)
+        lines += _suppressed_arp(needs["interfaces"], looked, problems)
         lines += _tunnels(needs) if needs["forwarding"] == "tunnel" else _direct(needs["vips"])
     if problems:
         raise InvalidInput(problems)
@@ -166,12 +167,16 @@ def _asked_sysctls(needs: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _suppressed_arp(wanted: Sequence[str], links: Sequence[Mapping[str, Any]], problems: list[str]) -> Iterator[str]:
-    names = [link["ifname"] for link in links]
+def _suppressed_arp(wanted: Sequence[str], looked: Mapping[str, Any], problems: list[str]) -> Iterator[str]:
+    names = [link["ifname"] for link in looked["links"]]
     for number, name in enumerate(wanted):
         if name not in names:
             problems.append(f"real_server_interfaces[{number}]: {name} does not exist; there are {', '.join(names)}")
-    interfaces = wanted or [link["ifname"] for link in links if _answers_arp(link)]
+    interfaces = wanted or [
+        link["ifname"]
+        for link in looked["links"]
+        if _answers_arp(link) and not _leads_to_a_guest(link, looked["addresses"].get(link["ifname"], ()))
+    ]
     for interface in ["default", *interfaces]:
         for name, value in _ARP_SYSCTLS.items():
             yield f"sysctl net/ipv4/conf/{interface}/{name} {value}"
@@ -182,6 +187,16 @@ def _answers_arp(link: Mapping[str, Any]) -> bool:
     flags = link.get("flags", ())
     idle = "UP" not in flags and link.get("linkinfo", {}).get("info_kind") in _TUNNELS_LIKE_ETHERNET
     return link.get("link_type") == ETHERNET and "NOARP" not in flags and not idle
+
+
+def _leads_to_a_guest(link: Mapping[str, Any], addresses: Sequence[str]) -> bool:
+    """Whether it leads to a container or virtual machine, and comes and goes with it: no other machine asks there.
+
+    A guest's own interface looks the same to the guest, but has an address.
+    """
+    return link.get("linkinfo", {}).get("info_kind") in _FOR_GUESTS and all(
+        ipaddress.ip_interface(address).is_link_local for address in addresses
+    )
 
 
 def _direct(vips: Sequence[str]) -> Iterator[str]:

@@ -55,6 +55,30 @@ def test_chosen_interfaces():
     assert [line for line in found if line.startswith("sysctl net/ipv4")] == ARP
 
 
+def _suppressed_among(kind, addresses, **variables):
+    port = {"ifname": "port", "link_type": "ether", "flags": ["UP"], "linkinfo": {"info_kind": kind}, "link_netnsid": 0}
+    looked = {**LOOKED, "links": [*LOOKED["links"], port], "addresses": {**LOOKED["addresses"], **addresses}}
+    found = real_server_lines(real_server_needs({"vips": ["192.0.2.1"], **variables}), looked)["lines"]
+    return [line.split("/")[3] for line in found if "/arp_ignore " in line]
+
+
+@pytest.mark.parametrize("addresses", [{}, {"port": []}, {"port": ["fe80::1/64", "169.254.0.1/32"]}], ids=str)
+@pytest.mark.parametrize("kind", ["veth", "tun", "macvtap"])
+def test_ways_to_guests_come_and_go_and_are_left_out(kind, addresses):
+    assert _suppressed_among(kind, addresses) == ["default", "eth0"]
+    assert _suppressed_among(kind, addresses, interfaces=["port"]) == ["default", "port"]
+
+
+@pytest.mark.parametrize("address", ["198.51.100.2/24", "2001:db8:1::2/64"])
+def test_the_interface_of_a_guest_itself_is_as_any_other(address):
+    assert _suppressed_among("veth", {"port": [address, "fe80::1/64"]}) == ["default", "eth0", "port"]
+
+
+@pytest.mark.parametrize("kind", ["bridge", "vlan", "bond"])
+def test_what_stays_is_suppressed_without_an_address_too(kind):
+    assert _suppressed_among(kind, {}) == ["default", "eth0", "port"]
+
+
 def test_a_director_for_the_same_address_is_refused_without_backup_only():
     needs = real_server_needs({"vips": ["192.0.2.1", "192.0.2.2"]})
     beside = {"addresses": ["192.0.2.1", "192.0.2.9"]}
