@@ -30,6 +30,7 @@ from ._model import (
     Table,
     flag_bits,
     kept_flags,
+    key_problems,
     server_problems,
     service_problems,
     sorted_keys,
@@ -154,9 +155,10 @@ def with_server(table: Table, service: ServiceKey, spec: ServerSpec, assume_serv
     warnings: tuple[str, ...] = ()
     assumed: Table = {}
     if entry is None:
-        if not assume_service:
+        wrong = tuple(f"service.{problem}" for problem in key_problems(service))
+        if wrong or not assume_service:
             missing = f"service: {service} does not exist; create it first (linux.lvs.ipvs_service)"
-            raise InvalidInput([missing, *_problems_of_new(spec, service)])
+            raise InvalidInput([*(wrong or [missing]), *_problems_of_new(spec, service)])
         warnings = (f"service: {service} does not exist; assuming that an earlier task creates it in a real run",)
         entry = Entry(Service(key=service), {})
         assumed = {service: entry}

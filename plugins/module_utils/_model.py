@@ -353,13 +353,21 @@ def kept_flags(old_scheduler: str, new_scheduler: str, flags: frozenset[int]) ->
     return flags & frozenset(FLAG_NAMES.get(new_scheduler, {})) & frozenset(FLAG_NAMES.get(old_scheduler, {}))
 
 
-def service_problems(service: Service) -> tuple[str, ...]:
-    """What of a service the kernel would take though it makes no sense, or refuse; each with the option's name."""
+def key_problems(key: ServiceKey) -> tuple[str, ...]:
+    """What makes no sense in the name of a service, whatever else it has; each with the option's name."""
     problems = []
-    key = service.key
-    persistent = service.persistence_timeout is not None
     if key.protocol not in (None, *PROTOCOLS):
         problems.append(f"protocol: {key.protocol} is not one of {', '.join(PROTOCOLS)}")
+    if key.address is not None and not is_host(key.address):
+        problems.append(f"address: {key.address} is not a unicast address, so IPVS takes no client's packets for it")
+    return tuple(problems)
+
+
+def service_problems(service: Service) -> tuple[str, ...]:
+    """What of a service the kernel would take though it makes no sense, or refuse; each with the option's name."""
+    key = service.key
+    problems = [*key_problems(key)]
+    persistent = service.persistence_timeout is not None
     if not key.fwmark and key.port == 0 and not persistent:
         problems.append("port: 0 (all ports) needs a persistent service: give persistence_timeout")
     if service.persistence_netmask is not None and not persistent:

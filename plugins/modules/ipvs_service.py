@@ -25,7 +25,7 @@ extends_documentation_fragment:
 options:
   address:
     description:
-      - Virtual IP address, IPv4 or IPv6, in any spelling; it is compared in its normal form.
+      - Virtual IP address, IPv4 or IPv6, unicast, in any spelling; it is compared in its normal form.
       - Names are not resolved, and scope ids such as V(%eth0) are refused, as IPVS keeps none.
       - Either this with O(port), or O(fwmark).
     type: str

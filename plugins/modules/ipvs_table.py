@@ -36,7 +36,7 @@ options:
     suboptions:
       address:
         description:
-          - Virtual IP address, IPv4 or IPv6, in any spelling.
+          - Virtual IP address, IPv4 or IPv6, unicast, in any spelling.
           - Either this with O(services[].port), or O(services[].fwmark).
         type: str
       port:

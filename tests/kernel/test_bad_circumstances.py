@@ -71,6 +71,7 @@ def test_all_wrong_values_of_a_server_are_told_at_once(quick):
     ]
 
 
+NOT_UNICAST = "is not a unicast address, so IPVS takes no client's packets for it"
 WRONG_SERVICES = [
     ({}, "address: is required, with port; or fwmark instead of both"),
     ({"address": "192.0.2.1"}, "port: is required with address; 0 is all ports of a persistent service"),
@@ -105,6 +106,10 @@ WRONG_SERVICES = [
         " between 0 and 32",
     ),
     ({**HTTP, "port": 0}, "port: 0 (all ports) needs a persistent service: give persistence_timeout"),
+    *(
+        ({**HTTP, "address": address}, f"address: {address} {NOT_UNICAST}")
+        for address in ("0.0.0.0", "::", "224.0.0.1")
+    ),
     ({**HTTP, "one_packet": True}, "one_packet: one-packet scheduling is for protocol udp only, not for tcp"),
     (
         {**HTTP, "persistence_timeout": 60, "persistence_engine": "sip"},
@@ -125,6 +130,7 @@ WRONG_SERVERS = [
     ({"service": {}}, "service.address: is required, with port; or fwmark instead of both"),
     ({"service": {"fwmark": 1, "port": 80}}, f"service.port: {NO_MARK}"),
     ({"service": {**HTTP, "address": "fe80::1%eth0"}}, f"service.address: 'fe80::1%eth0' {SCOPE}"),
+    ({"service": {**HTTP, "address": "224.0.0.1"}}, f"service.address: 224.0.0.1 {NOT_UNICAST}"),
     ({"service": 7}, "service: 7 is not a dictionary"),
     ({"service": [1, 2]}, "service: [1, 2] is not a dictionary"),
     ({"service": "http"}, "service: 'http' is not a dictionary"),

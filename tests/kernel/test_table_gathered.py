@@ -14,6 +14,9 @@ UDP = ServiceKey("ipv4", "udp", "192.0.2.1", 5060)
 ALL_PORTS = ServiceKey("ipv4", "tcp", "192.0.2.1", 0)
 OTHER_PROTOCOL = ServiceKey("ipv4", "protocol-47", "192.0.2.1", 80)
 MARK = ServiceKey("ipv6", fwmark=4294967295)
+ANYWHERE = ServiceKey("ipv6", "udp", "::", 9)
+GROUP = ServiceKey("ipv4", "tcp", "224.0.0.1", 80)
+BROADCAST = ServiceKey("ipv4", "sctp", "255.255.255.255", 80)
 RIP, RIP6 = ServerKey("198.51.100.1", 80), ServerKey("2001:db8:1::1", 80)
 HOST = "255.255.255.255"
 
@@ -60,7 +63,9 @@ ODD = {
         [(MARK, Service(MARK)), (MARK, Server(RIP6, "direct", 2))],
         "services[0].servers[0]",
     ),
-    "all addresses": ([(ServiceKey("ipv6", "udp", "::", 9), Service(ServiceKey("ipv6", "udp", "::", 9)))], None),
+    "all addresses": ([(ANYWHERE, Service(ANYWHERE, "rr")), (ANYWHERE, Server(RIP6, "nat"))], "services[0]"),
+    "a group": ([(GROUP, Service(GROUP))], "services[0]"),
+    "broadcast": ([(BROADCAST, Service(BROADCAST))], "services[0]"),
 }
 
 

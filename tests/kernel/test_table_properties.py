@@ -7,7 +7,7 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils._address import IPV4, IPV6, host_netmask, unpack
+from ansible_collections.linux.lvs.plugins.module_utils._address import IPV4, IPV6, host_netmask, is_host, unpack
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
 from ansible_collections.linux.lvs.plugins.module_utils._model import (
     FORWARDINGS,
@@ -40,7 +40,8 @@ CHECKSUMS = {
     "gue": st.sampled_from(("none", "csum", "remcsum")),
 }
 V4, V6 = (st.binary(min_size=size, max_size=size) for size in (4, 16))
-VIPS = {IPV4: V4.map(lambda data: unpack(IPV4, data)), IPV6: V6.map(lambda data: unpack(IPV6, data))}
+MASKS4 = V4.map(lambda data: unpack(IPV4, data))
+VIPS = {IPV4: MASKS4.filter(is_host), IPV6: V6.map(lambda data: unpack(IPV6, data)).filter(is_host)}
 # unicast whatever the rest is
 RIPS = {
     IPV4: V4.map(lambda data: unpack(IPV4, bytes([10]) + data[1:])),
@@ -68,7 +69,7 @@ def service_keys(draw):
 def services(draw, key):
     persistent = (key.port == 0 and not key.fwmark) or draw(st.booleans())
     any_protocol = key.protocol in (None, "udp")
-    netmasks = {IPV4: VIPS[IPV4], IPV6: st.integers(1, 128).map(str)}[key.family]
+    netmasks = {IPV4: MASKS4, IPV6: st.integers(1, 128).map(str)}[key.family]
     return Service(
         key,
         scheduler=draw(st.sampled_from(AVAILABLE)),

@@ -59,6 +59,8 @@ SERVICES = (
     ("--add-service --tcp-service=192.0.2.2:80 --scheduler=rr", Service(HTTP, "rr")),
     ("-A -t 192.0.2.2:80 --scheduler=", Service(HTTP)),
     ("-A -t 192.0.2.2:80 -s none", Service(HTTP, "none")),
+    ("-A -t 0.0.0.0:80", Service(ServiceKey("ipv4", "tcp", "0.0.0.0", 80))),
+    ("-A -t [ff02::1]:80", Service(ServiceKey("ipv6", "tcp", "ff02::1", 80))),
     ("-A -t 192.0.2.2:080", Service(HTTP)),
     ("-A -t 192.0.2.2:+80", Service(HTTP)),
     ("-A -t [2001:DB8:0::2]:80", Service(HTTP6)),

@@ -406,7 +406,10 @@ SERVER_ERRORS = (
 )
 
 # What a kernel may hold and this collection would not create
+_GROUP = ServiceKey("ipv4", "tcp", "224.0.0.1", 80)
+_NO_CLIENTS = "address: 224.0.0.1 is not a unicast address, so IPVS takes no client's packets for it"
 ODD_SERVICES = (
+    (Service(_GROUP), _NO_CLIENTS),
     (Service(ALL_PORTS), "port: 0 (all ports) needs a persistent service: give persistence_timeout"),
     (Service(SIP, persistence_engine="sip"), "persistence_engine: needs persistence_timeout above 0"),
     (PLAIN._replace(one_packet=True), "one_packet: one-packet scheduling is for protocol udp only, not for tcp"),
@@ -514,6 +517,18 @@ def test_server_of_a_missing_service_is_refused_and_the_service_named():
     assert caught.value.problems == (
         "service: tcp 192.0.2.1:80 does not exist; create it first (linux.lvs.ipvs_service)",
     )
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_a_missing_service_that_can_not_be_created_is_not_asked_for(check):
+    with pytest.raises(InvalidInput) as caught:
+        with_server({}, _GROUP, ServerSpec("198.51.100.1", 8080, {}), assume_service=check)
+    assert caught.value.problems == (f"service.{_NO_CLIENTS}", _OTHER_PORT.format("direct"))
+
+
+def test_a_service_that_would_not_be_created_takes_servers_where_the_kernel_holds_it():
+    desired = with_server({_GROUP: Entry(Service(_GROUP), {})}, _GROUP, ServerSpec(RIP.address, None, {}))
+    assert desired.table[_GROUP].servers == {RIP: Server(RIP)}
 
 
 def test_check_mode_assumes_a_missing_service_with_a_warning():

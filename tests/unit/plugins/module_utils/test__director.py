@@ -189,6 +189,12 @@ def test_daemons_and_timeouts_are_lines_of_ipvsadm():
             ["director_services[1]: tcp 192.0.2.1:80 is excluded by director_exclude[0]; take one of them out"],
         ),
         (
+            {"services": [WEB, {**WEB, "address": "0.0.0.0"}]},
+            [
+                "director_services[1].address: 0.0.0.0 is not a unicast address, so IPVS takes no client's packets for it"
+            ],
+        ),
+        (
             {"services": [WEB], "forwarding": "perhaps"},
             ["director_forwarding: 'perhaps' is neither true nor false"],
         ),

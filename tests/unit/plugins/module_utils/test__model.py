@@ -167,6 +167,22 @@ SERVICE_PROBLEMS = (
     (Service(MARK, persistence_timeout=60, persistence_engine="sip", one_packet=True), ()),
     (Service(ALL_PORTS, persistence_timeout=60), ()),
     (Service(MARK), ()),
+    *(
+        (
+            Service(ServiceKey(family, "tcp", address, 80)),
+            (f"address: {address} is not a unicast address, so IPVS takes no client's packets for it",),
+        )
+        for family, address in (
+            ("ipv4", "0.0.0.0"),
+            ("ipv4", "224.0.0.1"),
+            ("ipv4", "239.255.255.255"),
+            ("ipv4", "255.255.255.255"),
+            ("ipv6", "::"),
+            ("ipv6", "ff02::1"),
+        )
+    ),
+    (Service(ServiceKey("ipv4", "tcp", "240.0.0.1", 80)), ()),
+    (Service(ServiceKey("ipv4", "tcp", "127.0.0.1", 80)), ()),
     (Service(ALL_PORTS), ("port: 0 (all ports) needs a persistent service: give persistence_timeout",)),
     (Service(HTTP, persistence_netmask="255.0.0.0"), ("persistence_netmask: needs persistence_timeout above 0",)),
     (Service(HTTP, persistence_engine="abc"), ("persistence_engine: needs persistence_timeout above 0",)),

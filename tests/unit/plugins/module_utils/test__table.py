@@ -338,6 +338,7 @@ ODD = {
         Service(HTTP), {ServerKey("198.51.100.1", 81): Server(ServerKey("198.51.100.1", 81))}
     ),
     "port 0 without persistence": Entry(Service(HTTP._replace(port=0)), {}),
+    "all addresses": Entry(Service(HTTP._replace(address="0.0.0.0")), {RIP: Server(RIP)}),
     "another protocol": Entry(Service(HTTP._replace(protocol="protocol-47")), {}),
     "one-packet on TCP": Entry(Service(HTTP, one_packet=True), {}),
     "an engine without persistence": Entry(Service(HTTP, persistence_engine="sip"), {}),
