@@ -102,7 +102,7 @@ def merge_server(
     merged = Server(**values)
     if merged == current:
         return current
-    _refuse(_beyond(spec.given, current, _THRESHOLDS) + server_problems(service, merged), path)
+    _refuse(_beyond(given, current, _THRESHOLDS) + server_problems(service, merged, given), path)
     return merged
 
 

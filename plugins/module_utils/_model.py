@@ -18,7 +18,7 @@ values have names like ``protocol-47``, so that reading never fails and nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Dict, Mapping, NamedTuple, Sequence
+from typing import Any, Container, Dict, Mapping, NamedTuple, Sequence
 
 from ._address import FAMILIES, IPV6, endpoint, family_of, is_host, pack
 
@@ -381,8 +381,11 @@ def service_problems(service: Service) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def server_problems(service: ServiceKey, server: Server) -> tuple[str, ...]:
-    """What of a server the kernel would take though it makes no sense, or refuse; each with the option's name."""
+def server_problems(service: ServiceKey, server: Server, given: Container[str] = SERVER_ATTRIBUTES) -> tuple[str, ...]:
+    """What of a server the kernel would take though it makes no sense, or refuse; each with the option's name.
+
+    Of two options that contradict each other the one is named that was ``given``.
+    """
     problems = []
     tunnel = server.forwarding == "tunnel"
     for name, value, allowed in (
@@ -405,7 +408,7 @@ def server_problems(service: ServiceKey, server: Server) -> tuple[str, ...]:
             f" another port needs forwarding nat, not {server.forwarding}"
         )
     if server.lower_threshold > server.upper_threshold:
-        problems.append(f"lower_threshold: {server.lower_threshold} is above upper_threshold {server.upper_threshold}")
+        problems.append(_threshold_problem(server, "lower_threshold" in given, "upper_threshold" in given))
     if tunnel:
         problems.extend(_tunnel_problems(server))
     else:
@@ -413,6 +416,14 @@ def server_problems(service: ServiceKey, server: Server) -> tuple[str, ...]:
             if getattr(server, name) is not None:
                 problems.append(f"{name}: needs forwarding tunnel, not {server.forwarding}")
     return tuple(problems)
+
+
+def _threshold_problem(server: Server, lower_given: bool, upper_given: bool) -> str:
+    lower, upper = server.lower_threshold, server.upper_threshold
+    left_out = ", which was left out" if lower_given != upper_given else ""
+    if upper_given and not lower_given:
+        return f"upper_threshold: {upper} is below lower_threshold {lower}{left_out}"
+    return f"lower_threshold: {lower} is above upper_threshold {upper}{left_out}"
 
 
 def _tunnel_problems(server: Server) -> tuple[str, ...]:

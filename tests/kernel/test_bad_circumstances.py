@@ -146,7 +146,7 @@ WRONG_SERVERS = [
         "port: 81 is not the service's port 80; another port needs forwarding nat, not tunnel",
     ),
     ({"lower_threshold": 2, "upper_threshold": 1}, "lower_threshold: 2 is above upper_threshold 1"),
-    ({"lower_threshold": 1}, "lower_threshold: 1 is above upper_threshold 0"),
+    ({"lower_threshold": 1}, "lower_threshold: 1 is above upper_threshold 0, which was left out"),
     (
         {"forwarding": "tunnel", "tunnel_type": "gue"},
         "tunnel_port: tunnel_type gue needs a UDP port between 1 and 65535",

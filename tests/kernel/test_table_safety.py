@@ -326,7 +326,7 @@ def test_values_that_do_not_go_together_are_told_at_once(netns, quick, check):
     ]
     assert refused(netns, quick, check, services=services) == [
         "services[0].one_packet: one-packet scheduling is for protocol udp only, not for tcp",
-        "services[0].servers[0].lower_threshold: 1 is above upper_threshold 0",
+        "services[0].servers[0].lower_threshold: 1 is above upper_threshold 0, which was left out",
         "services[0].servers[1].tunnel_type: needs forwarding tunnel, not nat",
         "services[1].scheduler_flags: mh-port is not a flag of scheduler rr, which takes flag-1, flag-2, flag-3",
         "services[1].persistence_engine: needs persistence_timeout above 0",
