@@ -8,7 +8,10 @@ Private to linux.lvs: may change in any release.
 
 from __future__ import annotations
 
-from typing import Iterable
+from typing import Iterable, Sequence
+
+_REPEATED = 10  # times that a sentence is told in full
+_TOLD = 3  # of more places than these
 
 
 class LvsError(Exception):
@@ -34,7 +37,24 @@ class InvalidInput(LvsError):
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
-        super().__init__("; ".join(self.problems))
+        super().__init__(in_one(self.problems))
+
+
+def in_one(problems: Sequence[str]) -> str:
+    """Problems as one text; of a sentence that many places have in common, the first of them and how many more."""
+    places: dict[str, list[str]] = {}
+    for problem in problems:
+        place, _colon, sentence = problem.partition(": ")
+        places.setdefault(sentence, []).append(place)
+    return "; ".join(dict.fromkeys(_gathered(problem, places) for problem in problems))
+
+
+def _gathered(problem: str, places: dict[str, list[str]]) -> str:
+    sentence = problem.partition(": ")[2]
+    found = places[sentence]
+    if not sentence or len(found) <= _REPEATED:
+        return problem
+    return f"{', '.join(found[:_TOLD])} and {len(found) - _TOLD} more: {sentence}"
 
 
 class Unsupported(LvsError):

@@ -21,7 +21,7 @@ from ansible.module_utils.errors import UnsupportedError
 
 from . import _host
 from ._address import FAMILIES
-from ._errors import LvsError
+from ._errors import LvsError, in_one
 from ._model import PROTOCOLS, ServiceKey
 from ._netlink import Kernel
 from ._options import Reader, read_service_key
@@ -67,11 +67,11 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
             problems = self._read_all()[1]
             if not problems:
                 raise
-            self._end(super().fail_json, {"msg": "; ".join(problems)})
+            self._end(super().fail_json, {"msg": in_one(problems)})
         self._reading = False
         self.request, problems = self._read_all()
         if problems:
-            self.fail_json(msg="; ".join(problems))
+            self.fail_json(msg=in_one(problems))
 
     def _load_params(self) -> None:
         super()._load_params()
@@ -83,7 +83,7 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
         validation = getattr(self, "validation_result", None)
         if self._reading and validation is not None:
             unknown = [error.msg for error in validation.errors if isinstance(error, UnsupportedError)]
-            msg = "; ".join([_unknown_option(text) for text in unknown] + self._read_all()[1]) or msg
+            msg = in_one([_unknown_option(text) for text in unknown] + self._read_all()[1]) or msg
         self._end(super().fail_json, {"msg": msg, **kwargs})
 
     def exit_json(self, **kwargs: Any) -> Any:

@@ -333,6 +333,13 @@ def test_values_that_do_not_go_together_are_told_at_once(netns, quick, check):
     ]
 
 
+def test_what_is_wrong_everywhere_is_told_of_the_first_places(netns, quick):
+    services = [{**HTTP, "port": number, "schedular": "rr"} for number in range(1, 1001)]
+    problem, _there_are = refused(netns, quick, services=services)
+    where = "services[0].schedular, services[1].schedular, services[2].schedular and 997 more"
+    assert problem == f"{where}: is not an option here"
+
+
 def test_all_that_is_wrong_is_told_at_once_offline_too(quick):
     services = [{**HTTP, "one_packet": True}, {"fwmark": 0}]
     assert failed(quick("ipvs_table", state="rendered", services=services)).split("; ") == [
