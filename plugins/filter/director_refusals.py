@@ -29,6 +29,7 @@ _SHAPE = {
     },
     "looked": {
         "default": {EACH: TEXT_OR_NULL},
+        "unserved": [str],
         "taken": [str],
         "overriding": [str],
         "links": [{"ifname": str, "flags": [str], "altnames?": [str]}],

@@ -102,6 +102,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     return [
         *_without_interface(needs["vips"], looked["default"]),
         *_wrong_interfaces(needs, looked),
+        *_unserved(needs, looked["unserved"]),
         *looked["taken"],
         *looked["overriding"],
         *problems,
@@ -147,6 +148,13 @@ def _wrong_interfaces(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> It
             yield f"{path}: this host has no interface {device}; {others}"
         elif "UP" not in flags[device]:
             yield f"{path}: {device} is down; the kernel starts no sync daemon on it"
+
+
+def _unserved(needs: Mapping[str, Any], unserved: Sequence[str]) -> Iterator[str]:
+    """An address comes up once there is a service for it; one by mark may be for any."""
+    found = sorted({vip["address"] for vip in needs["vips"]} & {*unserved} - {*needs["addresses"]})
+    if found and not any("fwmark" in service for service in needs["services"]):
+        yield f"director_vips: {', '.join(found)}: no service is for that, so it would stay down; declare one, or take it out"
 
 
 def _of(vips: Sequence[Mapping[str, Any]], family: str) -> list[str]:

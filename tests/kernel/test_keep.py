@@ -329,7 +329,9 @@ def test_what_was_added_is_written_down_line_by_line(many, vips, tmp_path):
     assert (tmp_path / "state" / "vips.added").read_text() == lines
 
 
-def test_it_is_ready_when_all_addresses_are_there_and_asks_for_time_until_then(netns, program, vips, monkeypatch, tmp_path):
+def test_it_is_ready_when_all_addresses_are_there_and_asks_for_time_until_then(
+    netns, program, vips, monkeypatch, tmp_path
+):
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)

@@ -125,6 +125,7 @@ def look(text):
     own = addresses()
     vips = [(vip, device or default["ipv6" if ":" in vip else "ipv4"]) for vip, device in asked.get("vips", [])]
     taken, _unasked = who_has(vips, own)  # where nobody could be asked, they are refused when they are to come up
+    table = served()
     answer = {
         "record": recorded(asked["record"]),
         "beside": recorded(asked.get("beside", os.devnull)),
@@ -136,6 +137,7 @@ def look(text):
             f"{address}: the machine with the hardware address {other} has it, seen on {device}"
             for address, device, other in taken
         ],
+        "unserved": [vip for vip, _device in vips if not {packed(vip), ANY} & table],
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),

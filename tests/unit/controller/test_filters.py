@@ -276,6 +276,7 @@ FACTS = {
         "default": {"ipv4": "eth0", "ipv6": None},
         "links": [{"ifname": "eth0", "flags": ["UP"]}],
         "addresses": {"eth0": ["198.51.100.1/24"]},
+        "unserved": ["192.0.2.1"],
         "taken": ["a"],
         "overriding": ["b"],
         "record": {"services": [{"fwmark": 7}]},

@@ -248,6 +248,7 @@ LOOKED = {
     "default": {"ipv4": "eth0", "ipv6": None},
     "links": LINKS,
     "addresses": {"eth1": ["192.0.2.3/32"]},
+    "unserved": [],
     "taken": [],
     "overriding": [],
     "record": {},
@@ -304,6 +305,14 @@ def test_interfaces_are_there_and_up():
     up = [{"role": "master", "interface": "enp1s0", "sync_id": 1}]
     # an address that is there stays when somebody takes its interface down
     assert refusals(needs(vips=[{"address": "192.0.2.3", "interface": "eth1"}], sync_daemons=up)) == []
+
+
+def test_an_address_without_a_service_would_stay_down():
+    vips = [{"address": "192.0.2.1"}, {"address": "192.0.2.2"}, {"address": "192.0.2.3"}]
+    nobodys = {**LOOKED, "unserved": ["192.0.2.1", "192.0.2.2"]}
+    (sentence,) = refusals(needs(vips=vips), looked=nobodys)
+    assert sentence.startswith("director_vips: 192.0.2.2: no service is for that")
+    assert refusals(needs(services=[WEB, {"fwmark": 7}], vips=vips), looked=nobodys) == []
 
 
 def test_what_was_seen_on_the_host_is_told():
