@@ -1,12 +1,13 @@
 # Copyright (c) 2026, the linux.lvs contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the statements of keepalived.conf(5) mean: which virtual services keepalived declares.
+"""What the statements of keepalived.conf(5) mean: which virtual services keepalived declares, and what concerns others' too.
 
 Private to linux.lvs: may change in any release.
 
 As keepalived 2.2 means them, seen on a kernel: without ``protocol`` a service is one of UDP, the family of a firewall
-mark follows from the servers, and a service none of whose servers can be used is not declared at all.
+mark follows from the servers, and a service none of whose servers can be used is not declared at all. What concerns the
+whole table is done by the process that checks servers, which without any ``virtual_server`` is not started.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Iterator, Mapping, NamedTuple, Sequence
 
 from ._address import IPV4, IPV6, family_of, pack, parse_address, parse_network, unpack
 from ._blocks import Statement
-from ._model import MAX_MARK, PROTOCOLS, Claim, Declared, Place, ServiceKey
+from ._model import MAX_MARK, PROTOCOLS, Claim, Declared, Place, ServiceKey, Setting
 from ._options import parse_integer
 
 MAX_ADDRESSES = 65536  # of a range, the last group of an IPv6 address; and no more services of a configuration
@@ -26,6 +27,16 @@ _METHODS = ("lvs_method", "lb_kind")
 _TUNNEL = "TUN"
 _DEFAULT_PROTOCOL = "udp"  # what the kernel makes of none
 _NO_NAME = re.compile(r"[0-9.]*|.*[:\[\]/].*")  # what can't be the name of a host
+_FLUSH_ON_STOP = "lvs_flush_on_stop"
+_SYNC_DAEMON = "lvs_sync_daemon"
+_SETTINGS = {  # words by the block in which they count, with their names of today
+    "global_defs": {
+        **{name: name for name in ("lvs_flush", _FLUSH_ON_STOP, _SYNC_DAEMON, "lvs_timeouts")},
+        "lvs_flush_onstop": _FLUSH_ON_STOP,
+    },
+    "vrrp_instance": {"lvs_sync_daemon_interface": _SYNC_DAEMON},
+}
+_SYNC_OPTIONS = ("id", "maxlen", "port", "ttl", "group")
 
 
 class _Entry(NamedTuple):
@@ -38,14 +49,13 @@ class _Entry(NamedTuple):
     family: str | None = None
 
 
-def declared_services(statements: Sequence[Statement]) -> Declared:
-    """The virtual services of a configuration, as far as they can be told."""
+def declared_services(statements: Sequence[Statement], checks: bool = True) -> Declared:
+    """The virtual services of a configuration, as far as they can be told; none when servers are not checked."""
     claims: list[Claim] = []
     warnings: list[str] = []
     groups = {_word(each, 1): each for each in statements if _word(each, 0) == "virtual_server_group"}
-    for statement in statements:
-        if _word(statement, 0) != "virtual_server":
-            continue
+    virtual_servers = [each for each in statements if checks and _word(each, 0) == "virtual_server"]
+    for statement in virtual_servers:
         try:
             entries = list(islice(_entries(statement, groups, warnings), MAX_ADDRESSES + 1))
             claims.extend(_claims(entries, statement.block or ()))
@@ -56,7 +66,7 @@ def declared_services(statements: Sequence[Statement]) -> Declared:
                 _warning(statement, f"nothing is read from here on, there are more than {MAX_ADDRESSES} services")
             )
             break
-    return Declared(claims, warnings, _namespace(statements))
+    return Declared(claims, warnings, _namespace(statements), list(_settings(statements, bool(virtual_servers))))
 
 
 def _word(statement: Statement, number: int) -> str:
@@ -72,6 +82,24 @@ def _namespace(statements: Sequence[Statement]) -> str | None:
     """The network namespace whose table is meant; None when it is that which keepalived is started in."""
     names = {_word(each, 0): _word(each, 1) for each in statements}
     return names.get("net_namespace_ipvs", names.get("net_namespace", "")) or None
+
+
+def _settings(statements: Sequence[Statement], checks: bool) -> Iterator[Setting]:
+    """What concerns the whole table, as far as keepalived does it: without checks only a sync daemon that follows VRRP."""
+    for block in statements:
+        names = _SETTINGS.get(_word(block, 0), {})
+        for each in block.block or ():
+            name = names.get(_word(each, 0))
+            if name == _FLUSH_ON_STOP and len(each.words) > 1:
+                continue  # VS: only what it declares itself
+            if name and (checks or (name == _SYNC_DAEMON and _follows_vrrp(each))):
+                yield Setting(name, " ".join(each.words[1:]), each.place)
+
+
+def _follows_vrrp(daemon: Statement) -> bool:
+    """Whether a sync daemon belongs to a VRRP instance, whose name once stood behind the interface without ``inst``."""
+    options = daemon.words[2:]
+    return _word(daemon, 0) != _SYNC_DAEMON or "inst" in options or bool(options and options[0] not in _SYNC_OPTIONS)
 
 
 def _entries(statement: Statement, groups: Mapping[str, Statement], warnings: list[str]) -> Iterator[_Entry]:

@@ -312,6 +312,23 @@ class Claim:
     key: ServiceKey
     place: Place
 
+    def to_options(self) -> dict[str, Any]:
+        """As ipvs_owner_info returns it."""
+        return {"service": self.key.to_options()}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What another program's file sets, and concerns more than the services that it declares."""
+
+    name: str
+    value: str
+    place: Place
+
+    def to_options(self) -> dict[str, Any]:
+        """As ipvs_owner_info returns it."""
+        return {"name": self.name, "value": self.value}
+
 
 class Declared(NamedTuple):
     """What a configuration of another program declares, and what of it could not be understood."""
@@ -319,6 +336,7 @@ class Declared(NamedTuple):
     claims: Sequence[Claim]
     warnings: Sequence[str]
     netns: str | None = None  # the name of the network namespace whose table is meant, when that is said
+    settings: Sequence[Setting] = ()
 
 
 def sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:

@@ -24,7 +24,7 @@ from . import _keepalived, _ldirectord
 from ._blocks import Found, Source, read_tree
 from ._errors import InvalidInput
 from ._ipvsadm import parse
-from ._model import Claim, Declared, Place
+from ._model import Claim, Declared, Place, Setting
 
 MAX_BYTES = 16 * 1024 * 1024  # of a file
 _SYSTEM = ("/etc/systemd/system", "/run/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
@@ -53,10 +53,10 @@ _LDIRECTORD_COMMANDS = ("start", "stop", "restart", "try-restart", "reload", "fo
 
 
 class Owner(NamedTuple):
-    """A service that a program declares."""
+    """A service that a program declares, or what it sets for those of others too."""
 
     program: str
-    claim: Claim
+    claim: Claim | Setting
     enabled: bool
     running: bool
 
@@ -68,7 +68,7 @@ class Owner(NamedTuple):
             "line": self.claim.place.line,
             "enabled": self.enabled,
             "running": self.running,
-            "service": self.claim.key.to_options(),
+            **self.claim.to_options(),
         }
 
 
@@ -182,7 +182,7 @@ def _reason(error: Exception) -> str:
 
 
 def find_owners(host: Host, is_here: Callable[[str], bool]) -> list[Owner]:
-    """All services that other programs declare; ``is_here`` says of the name of a namespace whether it is ours."""
+    """All that other programs declare and set; ``is_here`` says of the name of a namespace whether it is ours."""
     return [*_keepalived_owners(host, is_here), *_ldirectord_owners(host), *_ipvsadm_owners(host)]
 
 
@@ -212,7 +212,8 @@ def _keepalived_owners(host: Host, is_here: Callable[[str], bool]) -> Iterator[O
         enabled = start == at_boot and host.starts("keepalived")
         running = start in now and (bool(netns) or now[start])
         if start == at_boot or running:
-            yield from (Owner("keepalived", claim, enabled, running) for claim in declared.claims)
+            claims: Sequence[Claim | Setting] = [*declared.claims, *declared.settings]
+            yield from (Owner("keepalived", claim, enabled, running) for claim in claims)
 
 
 def _keepalived_start(words: Sequence[str], host: Host) -> _Start:
@@ -231,11 +232,11 @@ def _keepalived_start(words: Sequence[str], host: Host) -> _Start:
 
 
 def _keepalived_declared(start: _Start, host: Host) -> Declared:
-    text = None if start.vrrp_only else host.read_if_there(start.path)
+    text = host.read_if_there(start.path)
     if text is None:
         return Declared((), ())
     tree = read_tree(Source(start.path, text), host.find, start.name)
-    declared = _keepalived.declared_services(tree.statements)
+    declared = _keepalived.declared_services(tree.statements, checks=not start.vrrp_only)
     host.warn(*tree.warnings, *declared.warnings)
     return declared
 

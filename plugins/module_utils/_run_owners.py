@@ -9,6 +9,7 @@ Private to linux.lvs: may change in any release.
 from __future__ import annotations
 
 from . import _host
+from ._model import Claim, Setting
 from ._module import COMMON, LvsModule, Spec, errors_told
 from ._owners import Host, find_owners
 
@@ -21,6 +22,9 @@ def run_owners() -> None:
     with errors_told(module), _host.network_namespace(module.params["netns"]):
         host = Host()
         owners = find_owners(host, _host.is_this_namespace)
+        services, settings = (
+            [owner.to_options() for owner in owners if isinstance(owner.claim, kind)] for kind in (Claim, Setting)
+        )
         for warning in host.warnings:
             module.warn(warning)
-        module.exit_json(changed=False, owners=[owner.to_options() for owner in owners], files=list(host.files))
+        module.exit_json(changed=False, owners=services, settings=settings, files=list(host.files))

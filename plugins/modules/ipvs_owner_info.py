@@ -13,6 +13,7 @@ description:
     of one service are found before they undo each other's work.
   - The programs are keepalived (its C(virtual_server) blocks), ldirectord, and the service of C(ipvsadm) itself that
     loads a saved table when the host starts.
+  - Also reads what keepalived sets for the whole table, since that concerns services, sync daemons and timeouts of others too.
   - Only files are read. Neither IPVS in the kernel nor pyroute2 nor the programs are needed.
   - What can't be understood is a warning with the name of the file and the number of the line, never an error, since it
     may be what another version of the program understands.
@@ -56,6 +57,11 @@ EXAMPLES = r"""
     msg: "{{ item.path }}:{{ item.line }}: {{ item.program }} declares {{ item.service }}"
   loop: "{{ others.owners }}"
   when: item.enabled or item.running
+
+- name: Show what would happen to services of others
+  ansible.builtin.debug:
+    msg: "{{ item.path }}:{{ item.line }}: {{ item.name }} {{ item.value }}"
+  loop: "{{ others.settings }}"
 
 - name: Refuse a service that has an owner
   ansible.builtin.assert:
@@ -136,6 +142,55 @@ owners:
           type: str
           returned: for a service by firewall mark
           sample: ipv4
+settings:
+  description:
+    - One entry for everything that another program sets and that concerns more than the services that it declares, in the
+      order of the files.
+    - C(lvs_flush_on_stop VS) is not among them, since it removes only keepalived's own services. Without any
+      C(virtual_server) keepalived does nothing of this but for sync daemons that follow a VRRP instance; the rest is left out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    program:
+      description: Which program, V(keepalived).
+      type: str
+      returned: success
+      sample: keepalived
+    path:
+      description: File that says so.
+      type: str
+      returned: success
+      sample: /etc/keepalived/keepalived.conf
+    line:
+      description: Line of the file, counted from 1.
+      type: int
+      returned: success
+      sample: 3
+    enabled:
+      description: Whether the program starts with the host, as for RV(owners).
+      type: bool
+      returned: success
+      sample: true
+    running:
+      description: Whether the program runs now.
+      type: bool
+      returned: success
+      sample: true
+    name:
+      description:
+        - V(lvs_flush) removes all services of the table whenever keepalived starts, V(lvs_flush_on_stop) whenever it stops.
+        - V(lvs_sync_daemon) starts sync daemons, and stops them with keepalived, those of others too.
+        - V(lvs_timeouts) sets timeouts whenever keepalived starts, and puts back all three when it stops.
+        - Older names (C(lvs_flush_onstop), C(lvs_sync_daemon_interface) of a C(vrrp_instance)) are returned as these.
+      type: str
+      returned: success
+      sample: lvs_timeouts
+    value:
+      description: What stands behind the name; empty when that is nothing.
+      type: str
+      returned: success
+      sample: tcp 900 udp 300
 files:
   description: The files that were read, in that order, so that an empty RV(owners) can be told from a file that was not found.
   returned: success

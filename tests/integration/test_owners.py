@@ -15,6 +15,9 @@ virtual_server 192.0.2.1 80 {{
     }}
 }}
 virtual_server x
+global_defs {{
+    lvs_timeouts tcp 900
+}}
 """
 FILES = {
     "default/keepalived": 'DAEMON_ARGS="-D"\n',

@@ -51,6 +51,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._model import (
     Service,
     ServiceKey,
     ServiceStatus,
+    Setting,
     SyncDaemon,
     Timeouts,
     daemon_problems,
@@ -521,6 +522,8 @@ def test_returned_owners_are_those_of_the_program():
     )
     found = {**by_address, "service": {**by_address["service"], **by_mark["service"]}}
     assert _sampled(returned("ipvs_owner_info")["owners"]["contains"]) == found
+    setting = Owner("keepalived", Setting("lvs_flush", "", Place("/a", 1)), True, True)
+    assert _sampled(returned("ipvs_owner_info")["settings"]["contains"]) == _found(setting.to_options())
 
 
 def test_what_can_be_gathered_is_what_is_returned():

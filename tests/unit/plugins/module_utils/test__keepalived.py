@@ -36,6 +36,7 @@ WORDS = st.sampled_from(
             "fwmark",
             "group",
         ),
+        *("global_defs", "lvs_flush", "lvs_sync_daemon", "vrrp_instance", "lvs_sync_daemon_interface", "inst"),
         *("lvs_method", "TUN", "ip_family", "inet6", "persistence_granularity", "net_namespace", "{", "}", "\n", " "),
         *("192.0.2.1", "192.0.2.1-9", "192.0.2.0/24", "192.0.2.9-192.0.2.1", "2001:db8::1", "2001:db8::1-ffff", "::/0"),
         *("2001:db8::1-10000", "0.0.0.0-255.255.255.255", "80", "0", "99999999999", "G", '"', "-", "/", ":", "."),
@@ -122,6 +123,54 @@ def test_server_by_name_is_one_without_being_resolved():
 )
 def test_family_of_a_mark_follows_from_the_servers(servers, family):
     assert keys(f"virtual_server fwmark 1 {{\n{servers}\n}}") == [f"fwmark 1 ({family})"]
+
+
+WEB = f"virtual_server 192.0.2.1 80 {{\n{SERVER}}}\n"
+
+
+def settings(text, **options):
+    tree = read_tree(Source(PATH, text), lambda pattern: Found(), "other")
+    return [
+        (each.place.line, f"{each.name} {each.value}".rstrip())
+        for each in declared_services(tree.statements, **options).settings
+    ]
+
+
+# As seen of keepalived 2.2.7 on a kernel (7.2) beside a service, timeouts and sync daemons of somebody else
+@pytest.mark.parametrize(
+    ("words", "setting"),
+    [
+        ("lvs_flush", "lvs_flush"),
+        ("lvs_flush no", "lvs_flush no"),  # whatever stands behind it
+        ("lvs_flush_on_stop", "lvs_flush_on_stop"),
+        ("lvs_flush_onstop", "lvs_flush_on_stop"),
+        ("lvs_flush_on_stop VS", None),
+        ("lvs_timeouts tcp 900 udp 300", "lvs_timeouts tcp 900 udp 300"),
+        ("lvs_sync_daemon eth0 id 3", "lvs_sync_daemon eth0 id 3"),
+        ("lvs_netlink_cmd_rcv_bufs 1000", None),
+        ("lvs_notify_fifo /run/fifo", None),
+        ("@other lvs_flush", "lvs_flush"),
+        ("@else lvs_flush", None),
+    ],
+)
+def test_settings_for_the_whole_table(words, setting):
+    text = f"global_defs {{\n{words}\n}}\n"
+    assert settings(text + WEB) == settings(f"{text}{WEB}global_defs {{\n}}\n") == ([(2, setting)] if setting else [])
+    assert settings(words + WEB) == []
+    assert settings(text) == settings(text + WEB, checks=False) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("global_defs {\nlvs_sync_daemon eth0 inst V id 3\n}", "lvs_sync_daemon eth0 inst V id 3"),
+        ("global_defs {\nlvs_sync_daemon eth0 id 3 inst V\n}", "lvs_sync_daemon eth0 id 3 inst V"),
+        ("global_defs {\nlvs_sync_daemon eth0 V\n}", "lvs_sync_daemon eth0 V"),
+        ("vrrp_instance V {\nlvs_sync_daemon_interface eth0\n}", "lvs_sync_daemon eth0"),
+    ],
+)
+def test_sync_daemons_that_follow_vrrp_need_no_services(text, setting):
+    assert settings(text) == settings(text, checks=False) == [(2, setting)]
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,20 @@ def test_owner_is_returned_as_documented(place):
     }
 
 
+def test_settings_are_returned_as_documented(place):
+    conf = f"{WEB}include defs.conf\n"
+    host = place({CONF: conf, "/etc/keepalived/defs.conf": "global_defs {\nlvs_flush\n}\n", **process(7, "keepalived")})
+    assert found(host)[1].to_options() == {
+        "program": "keepalived",
+        "path": "/etc/keepalived/defs.conf",
+        "line": 2,
+        "enabled": False,
+        "running": True,
+        "name": "lvs_flush",
+        "value": "",
+    }
+
+
 def test_keepalived_that_does_vrrp_only_owns_nothing(place):
     host = place({CONF: "vrrp_instance V {\nvirtual_ipaddress {\n192.0.2.1\n}\n}\n"})
     assert found(host) == []
@@ -100,8 +114,10 @@ def test_file_of_keepalived_is_that_of_its_options(place, file, line):
 
 
 @pytest.mark.parametrize("option", ["-P", "--vrrp", "-DP"])
-def test_keepalived_that_is_told_to_do_vrrp_only_owns_nothing(place, option):
-    assert found(place({CONF: WEB, "/etc/default/keepalived": f"DAEMON_ARGS={option}"})) == []
+def test_keepalived_that_is_told_to_do_vrrp_only_owns_sync_daemons_at_most(place, option):
+    conf = f"{WEB}global_defs {{\nlvs_flush\nlvs_sync_daemon eth0 inst V\n}}\n"
+    (owner,) = found(place({CONF: conf, "/etc/default/keepalived": f"DAEMON_ARGS={option}"}))
+    assert owner.claim.name == "lvs_sync_daemon"
 
 
 @pytest.mark.parametrize(("name", "key"), [("a", "tcp 192.0.2.1:80"), ("b", "tcp 192.0.2.2:80")])
