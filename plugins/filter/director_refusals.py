@@ -19,10 +19,13 @@ _ADDRESSES = {
     "vips": [{"address": str, "length": int, "family": str, "interface": TEXT_OR_NULL}],
     "vips_derived": bool,
 }
+_OWNER = {"program": str, "path": str, "line": int, "enabled": bool, "running": bool}
 _SHAPE = {
     "needs": {
         **_ADDRESSES,
         "services": [{}],
+        "timeouts": str,
+        "sync_daemons_managed": bool,
         "addresses": [str],
         "sysctls": {EACH: str},
         "sync_interfaces": {EACH: str},
@@ -37,7 +40,8 @@ _SHAPE = {
         "record": {"services?": [{}]},
         "beside": {"addresses?": [str]},
     },
-    "owners": [{"program": str, "path": str, "line": int, "enabled": bool, "running": bool, "service": {}}],
+    "owners": [{**_OWNER, "service": {}}],
+    "settings": [{**_OWNER, "name": str}],
     "exclude": object,
     "table_state": str,
     "others": {EACH: _ADDRESSES},

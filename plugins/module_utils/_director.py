@@ -29,6 +29,21 @@ FTP = 21
 _VIP_OPTIONS = ("address", "interface")
 _MARK_OPTIONS = ("mark", "protocol", "addresses", "ports")
 _HOST_LENGTH = {IPV4: 32, IPV6: 128}
+_CONFLICTS = {  # what another program sets: with which of our needs, and why
+    "lvs_flush": ("services", "would remove the services of this role whenever it starts; take it out there"),
+    "lvs_flush_on_stop": (
+        "services",
+        "would remove the services of this role whenever it stops; say lvs_flush_on_stop VS there, or take it out",
+    ),
+    "lvs_sync_daemon": (
+        "sync_daemons_managed",
+        "starts and stops sync daemons; they have one owner: take it out there, or leave director_sync_daemons out here",
+    ),
+    "lvs_timeouts": (
+        "timeouts",
+        "sets timeouts whenever it starts and stops; they have one owner: take it out there, or leave director_timeouts out here",
+    ),
+}
 
 
 @dataclass
@@ -39,6 +54,7 @@ class Needs:
     timeouts: str = ""
     sync_daemons: str = ""
     daemons: list[dict[str, Any]] = field(default_factory=list)  # the same as options, each of them given
+    sync_daemons_managed: bool = False  # declared, if only that there are none
     sync_interfaces: dict[str, str] = field(default_factory=dict)  # by the option that names it
     services: list[dict[str, Any]] = field(default_factory=list)  # which there are
     vips: list[dict[str, Any]] = field(
@@ -71,6 +87,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     # options that are left out keep what a running daemon has, which is not what the next boot brings
     needs.daemons = [{**daemon.to_options(), "sync_maxlen": daemon.sync_maxlen or 0} for daemon in daemons.values()]
     needs.sync_interfaces = {f"{where}.interface": daemon.interface for where, daemon in daemons.items()}
+    needs.sync_daemons_managed = options.given("sync_daemons")
     needs.timeouts = _timeouts(options)
     needs.marks = _marks(options)
     needs.masquerade = [
@@ -93,8 +110,9 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
 def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     """Why a director must not be set up so on this host, in sentences: what only the host and the other hosts can tell.
 
-    ``facts``: ``needs`` of this director, what the role ``looked`` at, ``owners`` of services beside it, ``exclude`` and
-    ``table_state`` as declared, ``others`` (host -> its needs) of the same play, ``real_server_vips`` as declared for this host.
+    ``facts``: ``needs`` of this director, what the role ``looked`` at, ``owners`` of services beside it and their
+    ``settings`` for all, ``exclude`` and ``table_state`` as declared, ``others`` (host -> its needs) of the same play,
+    ``real_server_vips`` as declared for this host.
     """
     needs, looked = facts["needs"], facts["looked"]
     problems: list[str] = []
@@ -107,6 +125,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
         *looked["overriding"],
         *problems,
         *_owned(needs, facts["owners"], exclusions, facts["table_state"] == "overridden"),
+        *_set_by_others(needs, facts["settings"]),
         *_claimed_twice(needs, facts["others"]),
         *_left_without_address(needs, looked["record"].get("services", []), exclusions),
         *loops(
@@ -177,6 +196,13 @@ def _owned(
                 f"{where}, which director_table_state overridden would remove; list it in director_exclude, or say replaced"
             )
     return found
+
+
+def _set_by_others(needs: Mapping[str, Any], settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for each in settings:
+        need, sentence = _CONFLICTS.get(each["name"], ("", ""))
+        if need and needs[need] and (each["enabled"] or each["running"]):
+            yield f"{each['path']}:{each['line']}: {each['name']}: {each['program']} {sentence}"
 
 
 def _claimed_twice(needs: Mapping[str, Any], others: Mapping[str, Any]) -> list[str]:

@@ -283,6 +283,7 @@ FACTS = {
         "beside": {},
     },
     "owners": [{"program": "x", "path": "/x", "line": 1, "enabled": True, "running": False, "service": {"fwmark": 7}}],
+    "settings": [{"program": "x", "path": "/x", "line": 2, "enabled": True, "running": False, "name": "lvs_flush"}],
     "exclude": [{"fwmark": 7}],
     "table_state": "overridden",
     "others": {"second": NEEDS},

@@ -38,6 +38,7 @@ def test_nothing_but_services():
     assert found["modules"] == ["ip_vs", "ip_vs_wlc"]
     for name in ("timeouts", "sync_daemons"):
         assert found[name] == ""
+    assert found["sync_daemons_managed"] is False
     for name in ("marks", "masquerade", "forwarding"):
         assert found[name] == []
     assert found["sysctls"] == {}
@@ -260,6 +261,7 @@ def refusals(found, **facts):
     general = {
         "looked": LOOKED,
         "owners": [],
+        "settings": [],
         "exclude": [],
         "table_state": "replaced",
         "others": {},
@@ -268,16 +270,15 @@ def refusals(found, **facts):
     return director_refusals({"needs": found, **general, **facts})
 
 
+OWNER = {"program": "keepalived", "path": "/etc/k", "line": 3, "enabled": True, "running": False}
+
+
 def owner(service, **state):
-    return {
-        "program": "keepalived",
-        "path": "/etc/k",
-        "line": 3,
-        "enabled": True,
-        "running": False,
-        "service": service,
-        **state,
-    }
+    return {**OWNER, "service": service, **state}
+
+
+def setting(name, **state):
+    return {**OWNER, "name": name, "value": "", **state}
 
 
 def test_nothing_speaks_against_it():
@@ -326,6 +327,28 @@ def test_a_service_has_one_owner():
     assert refusals(needs(), owners=[owner(same, enabled=False)]) == []
     assert refusals(needs(), owners=[owner(same, program="ipvsadm")]) == []  # the role switches its boot off
     assert refusals(needs(), owners=[owner(same, enabled=False, running=True)]) != []
+
+
+@pytest.mark.parametrize(
+    ("name", "declared", "sentence"),
+    [
+        ("lvs_flush", {}, "would remove the services of this role whenever it starts; "),
+        ("lvs_flush_on_stop", {}, "would remove the services of this role whenever it stops; say lvs_flush_on_stop VS"),
+        ("lvs_sync_daemon", {"sync_daemons": []}, "starts and stops sync daemons; they have one owner: "),
+        ("lvs_timeouts", {"timeouts": {"udp": 9}}, "sets timeouts whenever it starts and stops; they have one owner: "),
+    ],
+)
+def test_what_others_set_for_the_whole_table_must_not_be_ours(name, declared, sentence):
+    ours = needs(**declared)
+    (refusal,) = refusals(ours, settings=[setting(name)])
+    assert refusal.startswith(f"/etc/k:3: {name}: keepalived {sentence}")
+    assert refusals(ours, settings=[setting(name, enabled=False)]) == []
+    assert refusals(ours, settings=[setting(name, enabled=False, running=True)]) == [refusal]
+    assert refusals(needs(services=[], allow_empty=True), settings=[setting(name)]) == []
+
+
+def test_settings_of_another_version_are_no_conflict():
+    assert refusals(needs(), settings=[setting("lvs_what")]) == []
 
 
 def test_a_service_that_is_left_alone_keeps_its_address():
