@@ -44,6 +44,21 @@ ETHERNET = 1  # ARPHRD_ETHER
 ETH_P_ALL, ETH_P_ARP, ETH_P_IPV6 = 0x0003, 0x0806, 0x86DD
 BROADCAST = b"\xff" * 6
 SOLICITATION, ADVERTISEMENT = 135, 136  # RFC 4861
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
+ROOM = 1 << 23  # bytes, for some thousand answers at once
+LOAD16, LOAD8, EQUAL, RETURN = 0x28, 0x30, 0x15, 0x06  # of linux/filter.h: ldh, ldb, jeq, ret
+ANSWERS = (  # code, steps to pass over if so, if not, and operand; offsets are those of a whole frame
+    (LOAD16, 0, 0, 12),
+    (EQUAL, 6, 0, ETH_P_ARP),
+    (EQUAL, 0, 6, ETH_P_IPV6),
+    (LOAD8, 0, 0, 20),
+    (EQUAL, 0, 4, socket.IPPROTO_ICMPV6),
+    (LOAD8, 0, 0, 54),
+    (EQUAL, 1, 0, SOLICITATION),
+    (EQUAL, 0, 1, ADVERTISEMENT),
+    (RETURN, 0, 0, 0xFFFF),
+    (RETURN, 0, 0, 0),
+)
 THERE = ("File exists", "already assigned")
 PR_SET_PDEATHSIG = 1
 IFF_UP = 1
@@ -102,11 +117,6 @@ def notify(text):
             peer.sendto(text.encode(), "\0" + path[1:] if path[0] == "@" else path)
 
 
-def going_on():
-    """Of many addresses the first run takes longer than a start may, but who comes after it counts on them."""
-    notify(f"EXTEND_TIMEOUT_USEC={PATIENCE * 1_000_000}")
-
-
 def once(path):
     done, refused = apply(path, careful=True)
     print(*done, sep="\n")
@@ -125,7 +135,7 @@ def look(text):
     own = addresses()
     vips = [(vip, device or default["ipv6" if ":" in vip else "ipv4"]) for vip, device in asked.get("vips", [])]
     taken, _unasked = who_has(vips, own)  # where nobody could be asked, they are refused when they are to come up
-    table = served()
+    table, there = served(), own_addresses(own)
     answer = {
         "record": recorded(asked["record"]),
         "beside": recorded(asked.get("beside", os.devnull)),
@@ -137,7 +147,7 @@ def look(text):
             f"{address}: the machine with the hardware address {other} has it, seen on {device}"
             for address, device, other in taken
         ],
-        "unserved": [vip for vip, _device in vips if not {packed(vip), ANY} & table],
+        "unserved": [vip for vip, _device in vips if vip not in there and not {packed(vip), ANY} & table],
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
@@ -378,6 +388,11 @@ def addresses():
     }
 
 
+def own_addresses(there):
+    """Of all devices, without their lengths."""
+    return {address.partition("/")[0] for found in there.values() for address in found}
+
+
 def is_up(device):
     try:
         return bool(int(Path("/sys/class/net", device, "flags").read_text(), 16) & IFF_UP)
@@ -464,7 +479,6 @@ def read(path):
 
 def ip(*words, there=()):
     """Whether it did anything; errors with one of the words of there mean that it is so already (None: all errors)."""
-    going_on()
     done = subprocess.run(["ip", *words], stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode and there is not None and not any(text in done.stderr for text in there):
         raise OSError(" ".join(done.stderr.split()))
@@ -521,7 +535,7 @@ def who_has(vips, there):
     """Of addresses with their devices, asked at once unless they are there: who has which, as (address, device, hardware
     address), and on which devices nobody could be asked, with the reason: they are down, for which others must not wait.
     """
-    own = {vip.partition("/")[0] for found in there.values() for vip in found}
+    own = own_addresses(there)
     wanted = {}
     for address, device in vips:
         if address not in own and device in there:
@@ -537,14 +551,12 @@ def who_has(vips, there):
 
 def ask(device, wanted):
     """The hardware address of who has each address. Where there are none, as on tunnels, nobody is asked."""
-    going_on()
     found = {}
     if int(Path("/sys/class/net", device, "type").read_text()) != ETHERNET:
         return found
     own = hardware(device)
     missing = {packed(address): address for address in wanted}
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as wire:
-        wire.bind((device, 0))
+    with listening(device) as wire:
         for _time in range(ASKED):
             for address in missing.values():
                 wire.send(solicitation(own, address) if ":" in address else arp(own, bytes(4), address))
@@ -556,6 +568,17 @@ def ask(device, wanted):
                 if address in missing and other != own:
                     found[missing.pop(address)] = ":".join(f"{byte:02x}" for byte in other)
     return found
+
+
+def listening(device):
+    """A socket that gets ARP and neighbour discovery, and nothing else that a busy interface brings: answers have room."""
+    wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)  # of no protocol yet
+    program = b"".join(struct.pack("=HBBI", *step) for step in ANSWERS)
+    steps = ctypes.create_string_buffer(program)
+    wire.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(ANSWERS), ctypes.addressof(steps)))
+    wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
+    wire.bind((device, ETH_P_ALL))
+    return wire
 
 
 def announce(device, address):
