@@ -15,7 +15,7 @@ from ._address import FAMILIES, IPV4, IPV6, family_of, is_host, parse_address
 from ._director_sysctls import asked_sysctls
 from ._errors import InvalidInput
 from ._ipvsadm import daemon_command, render, timeouts_command
-from ._model import MAX_MARK, PROTOCOLS, ROLES, ServiceKey, SyncDaemon, Table, sorted_keys
+from ._model import MAX_MARK, PROTOCOLS, ROLES, TIMEOUTS, ServiceKey, SyncDaemon, Table, Timeouts, sorted_keys
 from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
 from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
 from ._sysctls import SYSCTLS, read_wishes
@@ -52,6 +52,7 @@ class Needs:
 
     table: str = ""
     timeouts: str = ""
+    timeouts_given: dict[str, int] = field(default_factory=dict)  # the same as options
     sync_daemons: str = ""
     daemons: list[dict[str, Any]] = field(default_factory=list)  # the same as options, each of them given
     sync_daemons_managed: bool = False  # declared, if only that there are none
@@ -88,7 +89,9 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     needs.daemons = [{**daemon.to_options(), "sync_maxlen": daemon.sync_maxlen or 0} for daemon in daemons.values()]
     needs.sync_interfaces = {f"{where}.interface": daemon.interface for where, daemon in daemons.items()}
     needs.sync_daemons_managed = options.given("sync_daemons")
-    needs.timeouts = _timeouts(options)
+    timeouts = _timeouts(options)
+    needs.timeouts_given = timeouts.to_options()
+    needs.timeouts = f"{timeouts_command(timeouts).partition(' ')[2]}\n" if needs.timeouts_given else ""
     needs.marks = _marks(options)
     needs.masquerade = [
         {"address": address, "family": family_of(address)} for address in _addresses(options, "masquerade")
@@ -173,7 +176,8 @@ def _unserved(needs: Mapping[str, Any], unserved: Sequence[str]) -> Iterator[str
     """An address comes up once there is a service for it; one by mark may be for any."""
     found = sorted({vip["address"] for vip in needs["vips"]} & {*unserved} - {*needs["addresses"]})
     if found and not any("fwmark" in service for service in needs["services"]):
-        yield f"director_vips: {', '.join(found)}: no service is for that, so it would stay down; declare one, or take it out"
+        where = "director_marks" if needs["vips_derived"] else "director_vips"
+        yield f"{where}: {', '.join(found)}: no service is for that, so it would stay down; declare one, or take it out"
 
 
 def _of(vips: Sequence[Mapping[str, Any]], family: str) -> list[str]:
@@ -299,14 +303,12 @@ def _daemon_lines(daemons: Iterable[SyncDaemon]) -> str:
     return "".join(f"{line.partition(' ')[2]}\n" for line in lines)
 
 
-def _timeouts(options: Reader) -> str:
-    if not options.given("timeouts") or options.value("timeouts") == {}:
-        return ""
-    reader = options.sub("timeouts")
+def _timeouts(options: Reader) -> Timeouts:
+    reader = options.sub("timeouts") if options.given("timeouts") and options.value("timeouts") != {} else None
     if reader is None:
-        return ""
-    reader.refuse_unknown(("tcp", "tcp_fin", "udp"))
-    return f"{timeouts_command(read_timeouts(reader)).partition(' ')[2]}\n"
+        return Timeouts()
+    reader.refuse_unknown(TIMEOUTS)
+    return read_timeouts(reader)
 
 
 def _marks(options: Reader) -> list[dict[str, Any]]:

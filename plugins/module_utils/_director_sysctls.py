@@ -8,7 +8,7 @@ Private to linux.lvs: may change in any release.
 
 from __future__ import annotations
 
-import re
+from fnmatch import fnmatchcase
 from typing import Any, Iterator, Mapping, Sequence
 
 from ._address import IPV4, IPV6
@@ -62,7 +62,7 @@ def _listening(learned: Sequence[str], recorded: Mapping[str, str], now: Mapping
     or had one in an earlier run.
     """
     for name in dict.fromkeys([*map(_LISTENS.format, learned), *recorded]):
-        if _matches(name, _LISTENS.format("*")) and now.get(name) in ("1", "2"):
+        if fnmatchcase(name, _LISTENS.format("*")) and now.get(name) in ("1", "2"):
             yield name
 
 
@@ -71,12 +71,8 @@ def _moved(family: str, recorded: Mapping[str, str], now: Mapping[str, str]) -> 
     begins = FORWARDING[family] not in recorded and now.get(FORWARDING[family]) == "0"
     for pattern, value in _ENDS_WITH[family]:
         for name in {**now, **recorded}:
-            if _matches(name, pattern) and (name in recorded or (begins and now[name] != value)):
+            if fnmatchcase(name, pattern) and (name in recorded or (begins and now[name] != value)):
                 yield name
-
-
-def _matches(name: str, pattern: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r"\*", "[^/]+"), name) is not None
 
 
 def _forwarding_first(names: Mapping[str, str]) -> list[str]:

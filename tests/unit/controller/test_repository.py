@@ -65,6 +65,7 @@ PURE_IMPORTS = {
     "__future__",
     "collections.abc",
     "dataclasses",
+    "fnmatch",
     "functools",
     "ipaddress",
     "itertools",

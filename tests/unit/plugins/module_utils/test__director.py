@@ -122,7 +122,7 @@ def test_daemons_and_timeouts_are_lines_of_ipvsadm():
             "multicast_ttl": 1,
         }
     ]
-    assert found["timeouts"] == "--set 600 0 0\n"
+    assert (found["timeouts"], found["timeouts_given"]) == ("--set 600 0 0\n", {"tcp": 600})
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,9 @@ def test_an_address_without_a_service_would_stay_down():
     (sentence,) = refusals(needs(vips=vips), looked=nobodys)
     assert sentence.startswith("director_vips: 192.0.2.2: no service is for that")
     assert refusals(needs(services=[WEB, {"fwmark": 7}], vips=vips), looked=nobodys) == []
+    marked = needs(marks=[{"mark": 7, "addresses": ["192.0.2.2"], "ports": [80]}])
+    (sentence,) = refusals(marked, looked={**nobodys, "default": {"ipv4": "eth0", "ipv6": None}})
+    assert sentence.startswith("director_marks: 192.0.2.2: no service")
 
 
 def test_what_was_seen_on_the_host_is_told():
