@@ -126,6 +126,14 @@ def test_lines_that_only_we_read_are_written_by_ipvsadm(netns, before, line, nou
     assert line in netns.save()
 
 
+def test_what_ipvsadm_writes_where_names_are_numeric_is_read(netns):
+    lines = ["-A -t 192.0.2.1:8765 -s rr -p 60", "-a -t 192.0.2.1:8765 -r 198.51.100.1:9876 -m -w 2"]
+    netns.restore("\n".join([*lines, "-A -u [2001:db8::1]:8765 -s wlc", ""]))
+    table = parse(netns.run("ipvsadm", "-S").stdout)
+    assert len(table) == 2
+    assert table == parse("\n".join(netns.save()))
+
+
 def test_comments_are_for_ipvsadm_restore(netns, tmp_path, before):
     """ipvsadm -R stops at one; those that begin a line are taken out before."""
     text = f"# ours\n{BEFORE}\n\n"

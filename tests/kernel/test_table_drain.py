@@ -93,6 +93,15 @@ def test_each_server_tells_how_long_it_took(site, module):
     assert site.director.save() == [site.lines[0], site.lines[3], site.lines[4]]
 
 
+@pytest.mark.parametrize(("wait_for", "ends"), [(["active"], True), (["inactive"], False)])
+def test_kinds_can_be_chosen(site, module, wait_for, ends):
+    """The closed connections are inactive for a minute."""
+    site.end(81)
+    options = {"state": "deleted", "services": [site.service(81)], "drain_timeout": 2, "drain_wait_for": wait_for}
+    assert entries(ok(module("ipvs_table", **options))) == [(81, site.first, ends), (81, site.second, ends)]
+    assert site.director.save() == site.lines[:3]
+
+
 def test_long_wait_is_told_in_the_log(site, module, monkeypatch, tmp_path):
     log = tmp_path / "log"
     monkeypatch.setattr(AnsibleModule, "log", lambda self, line, log_args=None: log.open("a").write(f"{line}\n"))

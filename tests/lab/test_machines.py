@@ -50,6 +50,8 @@ def test_machines(directory, owner):
     assert "0% packet loss" in call("in", directory, "ping", "-c1", "-W2", "fd00::2").stdout
     assert call("ssh", directory, "two", "hostname; ip -o -4 address show dev outside").stdout.split()[0] == "two"
 
+    assert "Inst haproxy" in call("ssh", directory, "one", "apt-get --simulate install haproxy").stdout
+
     before = boot(directory)
     call("ssh", directory, "one", "echo kept >/root/written; systemctl reboot", check=False)
     deadline = time.monotonic() + 120

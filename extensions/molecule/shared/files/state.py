@@ -74,6 +74,7 @@ def state():
         "timeouts": said("ipvsadm", "-L", "--timeout") or DEFAULT_TIMEOUTS,
         "daemons": sorted(said("ipvsadm", "-L", "--daemon")),
         "scripts": {str(path): "there" for path in Path("/etc").glob("rc[0-9S].d/*")},
+        "running": said("systemctl", "list-units", "--no-legend", "--plain", "linux-lvs*"),
         "failed": said("systemctl", "list-units", "--failed", "--no-legend", "--plain"),
         "files": dict(files()),
     }
