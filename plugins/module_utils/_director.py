@@ -58,6 +58,8 @@ class Needs:
     sync_daemons_managed: bool = False  # declared, if only that there are none
     sync_interfaces: dict[str, str] = field(default_factory=dict)  # by the option that names it
     services: list[dict[str, Any]] = field(default_factory=list)  # which there are
+    # those, by their numbers as declared, that may be there before the rules of nftables are
+    early: list[dict[str, Any]] = field(default_factory=list)
     vips: list[dict[str, Any]] = field(
         default_factory=list
     )  # address, length, family, interface (None: the derived one)
@@ -80,7 +82,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     problems: list[str] = []
     options = Reader(variables, prefix, problems)
     options.refuse_unknown(OPTIONS)
-    table = _table(variables.get("services"), options)
+    table, keys = _table(variables.get("services"), options)
     needs = Needs(table=render(table), services=[key.to_options() for key in sorted_keys(table)])
     needs.sysctls = _sysctls(options)
     daemons = _sync_daemons(options, needs.sysctls)
@@ -95,6 +97,12 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     needs.marks = _marks(options)
     needs.masquerade = [
         {"address": address, "family": family_of(address)} for address in _addresses(options, "masquerade")
+    ]
+    masqueraded = {each["address"] for each in needs.masquerade}
+    needs.early = [
+        {"service": key.to_options(), "number": number}
+        for number, key in enumerate(keys)
+        if key.address not in masqueraded
     ]
     if needs.masquerade:
         if needs.sysctls.get("conntrack", "1") != "1":
@@ -241,10 +249,11 @@ def _left_without_address(
             )
 
 
-def _table(services: Any, options: Reader) -> Table:
+def _table(services: Any, options: Reader) -> tuple[Table, list[ServiceKey]]:
+    """And which services those are, as they were listed."""
     if services is None:
         options.problem("services", "is required: the services that this director has, as ipvs_table takes them")
-        return {}
+        return {}, []
     entries = read_entries(services, options.path("services"), options.problems)
     refuse_excluded(entries, read_exclude(options), options.problems)
     table: Table = {}
@@ -254,7 +263,7 @@ def _table(services: Any, options: Reader) -> Table:
         options.problems.extend(error.problems)
     if not entries and not options.problems and not options.read("allow_empty", parse_boolean):
         options.problem("services", f"is empty; if no service at all is meant, say {options.path('allow_empty')}: true")
-    return table
+    return table, [entry.service.key for entry in entries]
 
 
 def _sysctls(options: Reader) -> dict[str, str]:

@@ -135,7 +135,7 @@ def look(text):
     own = addresses()
     vips = [(vip, device or default["ipv6" if ":" in vip else "ipv4"]) for vip, device in asked.get("vips", [])]
     taken, _unasked = who_has(vips, own)  # where nobody could be asked, they are refused when they are to come up
-    table, there = served(), own_addresses(own)
+    table = served()
     answer = {
         "record": recorded(asked["record"]),
         "beside": recorded(asked.get("beside", os.devnull)),
@@ -147,7 +147,7 @@ def look(text):
             f"{address}: the machine with the hardware address {other} has it, seen on {device}"
             for address, device, other in taken
         ],
-        "unserved": [vip for vip, _device in vips if vip not in there and not {packed(vip), ANY} & table],
+        "unserved": [vip for vip, device in vips if not (is_own(vip, device, own) or {packed(vip), ANY} & table)],
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
@@ -388,9 +388,8 @@ def addresses():
     }
 
 
-def own_addresses(there):
-    """Of all devices, without their lengths."""
-    return {address.partition("/")[0] for found in there.values() for address in found}
+def is_own(vip, device, there):
+    return f"{vip}/{128 if ':' in vip else 32}" in there.get(device, ())
 
 
 def is_up(device):
@@ -535,7 +534,7 @@ def who_has(vips, there):
     """Of addresses with their devices, asked at once unless they are there: who has which, as (address, device, hardware
     address), and on which devices nobody could be asked, with the reason: they are down, for which others must not wait.
     """
-    own = own_addresses(there)
+    own = {vip.partition("/")[0] for found in there.values() for vip in found}
     wanted = {}
     for address, device in vips:
         if address not in own and device in there:
@@ -576,7 +575,8 @@ def listening(device):
     program = b"".join(struct.pack("=HBBI", *step) for step in ANSWERS)
     steps = ctypes.create_string_buffer(program)
     wire.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("@HP", len(ANSWERS), ctypes.addressof(steps)))
-    wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
+    with contextlib.suppress(PermissionError):  # in a container that has not all rights
+        wire.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
     wire.bind((device, ETH_P_ALL))
     return wire
 

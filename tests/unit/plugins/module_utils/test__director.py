@@ -103,6 +103,13 @@ def test_masquerading_turns_conntrack_on():
     assert (found["masquerade"], found["sysctls"]) == ([{"address": "192.0.2.1", "family": "ipv4"}], {"conntrack": "1"})
 
 
+def test_what_is_masqueraded_waits_for_the_rules():
+    other, mark = {**WEB, "port": 81}, {"fwmark": 7}
+    found = needs(services=[mark, {**WEB, "address": "192.0.2.9"}, other], masquerade=["192.0.2.9"])
+    assert [each["number"] for each in found["early"]] == [0, 2]
+    assert found["early"][0]["service"] == {"fwmark": 7, "family": "ipv4"}
+
+
 def test_daemons_and_timeouts_are_lines_of_ipvsadm():
     found = needs(
         sync_daemons=[{"role": "master", "interface": "eth1", "sync_id": "7", "multicast_group": "224.0.0.99"}],
