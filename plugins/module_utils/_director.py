@@ -131,7 +131,7 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     return [
         *_without_interface(needs["vips"], looked["default"]),
         *_wrong_interfaces(needs, looked),
-        *_unserved(needs, looked["unserved"]),
+        *_unserved(needs, looked),
         *looked["taken"],
         *looked["overriding"],
         *problems,
@@ -161,10 +161,8 @@ def _wrong_interfaces(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> It
     there = {link["ifname"]: link["flags"] for link in links}
     others = f"it has {', '.join(sorted(there))}"
     wanted: dict[str, list[str]] = {}
-    for vip in needs["vips"]:
-        if vip["interface"] and f"{vip['address']}/{vip['length']}" not in looked["addresses"].get(
-            vip["interface"], ()
-        ):
+    for vip in _coming(needs, looked):
+        if vip["interface"]:
             wanted.setdefault(vip["interface"], []).append(vip["address"])
     for device, addresses in sorted(wanted.items()):
         if device not in there:
@@ -180,9 +178,18 @@ def _wrong_interfaces(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> It
             yield f"{path}: {device} is down; the kernel starts no sync daemon on it"
 
 
-def _unserved(needs: Mapping[str, Any], unserved: Sequence[str]) -> Iterator[str]:
+def _coming(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Virtual addresses that are not up yet where they are to be."""
+    for vip in needs["vips"]:
+        device = vip["interface"] or looked["default"].get(vip["family"])
+        if f"{vip['address']}/{vip['length']}" not in looked["addresses"].get(device, ()):
+            yield vip
+
+
+def _unserved(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> Iterator[str]:
     """An address comes up once there is a service for it; one by mark may be for any."""
-    found = sorted({vip["address"] for vip in needs["vips"]} & {*unserved} - {*needs["addresses"]})
+    coming = {vip["address"] for vip in _coming(needs, looked)}
+    found = sorted(coming & {*looked["unserved"]} - {*needs["addresses"]})
     if found and not any("fwmark" in service for service in needs["services"]):
         where = "director_marks" if needs["vips_derived"] else "director_vips"
         yield f"{where}: {', '.join(found)}: no service is for that, so it would stay down; declare one, or take it out"

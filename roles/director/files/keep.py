@@ -135,7 +135,7 @@ def look(text):
     own = addresses()
     vips = [(vip, device or default["ipv6" if ":" in vip else "ipv4"]) for vip, device in asked.get("vips", [])]
     taken, _unasked = who_has(vips, own)  # where nobody could be asked, they are refused when they are to come up
-    table = served()
+    table = served() if vips else set()
     answer = {
         "record": recorded(asked["record"]),
         "beside": recorded(asked.get("beside", os.devnull)),
@@ -147,7 +147,7 @@ def look(text):
             f"{address}: the machine with the hardware address {other} has it, seen on {device}"
             for address, device, other in taken
         ],
-        "unserved": [vip for vip, device in vips if not (is_own(vip, device, own) or {packed(vip), ANY} & table)],
+        "unserved": [vip for vip, _device in vips if not {packed(vip), ANY} & table],
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
@@ -386,10 +386,6 @@ def addresses():
         for link in links
         if link
     }
-
-
-def is_own(vip, device, there):
-    return f"{vip}/{128 if ':' in vip else 32}" in there.get(device, ())
 
 
 def is_up(device):

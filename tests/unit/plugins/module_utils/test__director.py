@@ -321,6 +321,10 @@ def test_an_address_without_a_service_would_stay_down():
     (sentence,) = refusals(needs(vips=vips), looked=nobodys)
     assert sentence.startswith("director_vips: 192.0.2.2: no service is for that")
     assert refusals(needs(services=[WEB, {"fwmark": 7}], vips=vips), looked=nobodys) == []
+    up = {**nobodys, "unserved": ["192.0.2.3"]}
+    assert refusals(needs(vips=[{"address": "192.0.2.3", "interface": "eth1"}]), looked=up) == []
+    (sentence,) = refusals(needs(vips=[{"address": "192.0.2.3", "interface": "eth0"}]), looked=up)
+    assert sentence.startswith("director_vips: 192.0.2.3: no service is for that")
     marked = needs(marks=[{"mark": 7, "addresses": ["192.0.2.2"], "ports": [80]}])
     (sentence,) = refusals(marked, looked={**nobodys, "default": {"ipv4": "eth0", "ipv6": None}})
     assert sentence.startswith("director_marks: 192.0.2.2: no service")
