@@ -173,7 +173,8 @@ def _warnings(desired: SyncDaemon | None, steps: Any) -> tuple[str, ...]:
 
 def _desired(spec: DaemonSpec | None, current: SyncDaemon | None) -> SyncDaemon | None:
     merged = merge_daemon(spec, current) if spec else None
-    return current if _foreseen(merged) == current else merged
+    # what the kernel will choose for a new daemon makes no difference yet
+    return current if current and _foreseen(merged) == current else merged
 
 
 def _foreseen(daemon: SyncDaemon | None) -> SyncDaemon | None:
