@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
 # Runs molecule's scenarios, two at a time, and says of each whether it passed; the output is shown of those that failed.
-# Usage: tests/machines.sh [SCENARIO...]; without one those of `make test`
+# Usage: tests/machines.sh [SCENARIO...]; without one that of `make test`
 # molecule keeps its things in the home directory, so each gets one that goes afterwards. The machines end when this program does.
 # Nearly all of a module's time on a machine is Python that starts and compiles Ansible's own code. Mitogen leaves it out, after which
 # a scenario takes half as long. Those of PLAIN, in `make test-all`, are played as users play them, without it.
@@ -57,7 +57,7 @@ tell() {
 export LAB_OWNER=$$ NO_COLOR=1
 mitogen=$(python -c 'import ansible_mitogen, os; print(os.path.dirname(ansible_mitogen.__file__))')
 cd "$root"
-[ $# -gt 0 ] || set -- methods pair
+[ $# -gt 0 ] || set -- methods
 while [ $# -gt 0 ] || [ ${#scenarios[@]} -gt 0 ]; do
     if [ $# -gt 0 ] && [ ${#scenarios[@]} -lt 2 ]; then
         start "$1"
