@@ -99,6 +99,16 @@ WRONG = (
         {"rolling_update_hosts": "lvs1", "rolling_update_role": "work"},
         "rolling_update_addresses: is required for director1.example.com, whose addresses can not be told from ansible_host",
     ),
+    (  # an extra variable, as a survey's are, is that of every host
+        "rolling_update",
+        {
+            "rolling_update_hosts": "directors",
+            "rolling_update_role": "work",
+            "rolling_update_addresses": "172.16.0.1, 172.16.0.2",
+        },
+        "rolling_update_addresses: 172.16.0.1, 172.16.0.2 can not be those of several hosts; "
+        "say of each its own, as a variable of that host",
+    ),
     (
         "rolling_update",
         {"rolling_update_hosts": 5, "rolling_update_tasks_file": 6},
