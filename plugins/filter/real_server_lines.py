@@ -39,6 +39,7 @@ _LOOKED = {
     "addresses": {EACH: [_with_length]},
     "ways": {EACH: {"device": TEXT_OR_NULL, "neighbour": bool, "answers": bool}},
     "sysctls": {EACH: TEXT_OR_NULL},
+    "record": {"sysctls?": {EACH: str}},
     "overriding": [str],
     "ssh": (int, str),
     "beside": {"addresses?": [str]},

@@ -31,6 +31,7 @@ _OUTER_HEADER = {IPV4: 20, IPV6: 40}
 _TUNNEL_HEADER = {"ipip": 0, "gre": 4, "gue": 12}  # GRE without options; UDP and GUE with checksum offload's four bytes
 _BACKUP_ONLY = "net/ipv4/vs/backup_only"
 _ARP_SYSCTLS = {"arp_ignore": "1", "arp_announce": "2"}
+_REDIRECTS = "net/ipv4/conf/{}/accept_redirects"
 ETHERNET = "ether"
 _TUNNELS_LIKE_ETHERNET = ("gretap", "ip6gretap", "erspan", "ip6erspan")
 _FOR_GUESTS = ("veth", "tun", "macvtap")
@@ -79,10 +80,11 @@ def real_server_needs(variables: Mapping[str, Any], prefix: str = "real_server_"
 
 
 def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> dict[str, Any]:
-    """The lines that make a host so, and the devices and sysctls among them. Raises InvalidInput when the host can't be made so.
+    """The ``lines`` that make a host so, the ``devices`` among them, sysctls as they were ``found`` before the first run, and of
+    these those that become that again (``back``). Raises InvalidInput when the host can't be made so.
 
-    ``looked``: links and addresses as ip shows them, ``ways`` to the gateways, sysctls as they are, what the role director
-    recorded, ``beside``, and, if it is declared for that role, the sysctl ``backup_only``.
+    ``looked``: links and addresses as ip shows them, ``ways`` to the gateways, sysctls as they are, what this role recorded and
+    what the role director did, ``beside``, and, if it is declared for that role, the sysctl ``backup_only``.
     """
     problems: list[str] = [
         *looked["overriding"],
@@ -96,12 +98,28 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
         lines += _tunnels(needs) if needs["forwarding"] == "tunnel" else _direct(needs["vips"])
     if problems:
         raise InvalidInput(problems)
-    sysctls = [line.split()[1] for line in lines if line.startswith("sysctl ")]
+    found = _found(dict(line.split()[1:] for line in lines if line.startswith("sysctl ")), looked)
+    wanted = {line.split()[1] for line in lines if line.startswith("sysctl ")}
+    names = {"all", "default", *(link["ifname"] for link in looked["links"])}
     return {
         "lines": lines,
         "devices": [line.split()[2] for line in lines if line.startswith("link add ")],
-        "sysctls": [name for name in sysctls if looked["sysctls"].get(name) is not None],
+        "found": found,
+        # an interface that is not there just now gets what it needs from default, when it comes
+        "back": {name: value for name, value in found.items() if name not in wanted and name.split("/")[3] in names},
     }
+
+
+def _found(wanted: Mapping[str, str], looked: Mapping[str, Any]) -> dict[str, str]:
+    """An interface that came after the first run has what that gave to default, and would have had what was there before."""
+    recorded: Mapping[str, str] = looked["record"].get("sysctls", {})
+    found = {}
+    for name, value in wanted.items():
+        now = looked["sysctls"].get(name)
+        general = "/".join(["default" if number == 3 else part for number, part in enumerate(name.split("/"))])
+        if now is not None:
+            found[name] = recorded[general] if now == value and general in recorded else now
+    return {**found, **recorded}
 
 
 def _backup_only(looked: Mapping[str, Any]) -> bool:
@@ -154,9 +172,9 @@ def _modules(needs: Mapping[str, Any]) -> list[str]:
 
 def _asked_sysctls(needs: Mapping[str, Any]) -> dict[str, str | None]:
     """Patterns of the sysctls whose values matter, as they have to be."""
-    if needs["forwarding"] == "nat":
-        return {}
     asked: dict[str, str | None] = {f"net/ipv4/conf/*/{name}": None for name in _ARP_SYSCTLS}
+    if needs["forwarding"] == "nat":
+        return {**asked, _REDIRECTS.format("*"): None}
     for interface in needs["interfaces"] or ["default"]:
         asked.update({f"net/ipv4/conf/{interface}/{name}": value for name, value in _ARP_SYSCTLS.items()})
     if needs["forwarding"] == "tunnel" and not needs["directors"]:
@@ -289,16 +307,30 @@ def _nat(gateways: Sequence[str], looked: Mapping[str, Any], problems: list[str]
             problems.append(
                 f"{where}: {gateway} does not answer on {way['device']}; answers of this server would be lost"
             )
-        flag = f"-{_VERSION[family_of(gateway)]}"
+        family = family_of(gateway)
+        flag = f"-{_VERSION[family]}"
+        # where the router to clients is on the same network, the director tells this server to send to that, past itself
+        # (ip_forward() does so before IPVS sees the packet)
+        for name in ("all", way["device"]) if family == IPV4 else ():
+            yield f"sysctl {_REDIRECTS.format(name)} 0"
         # whoever set this up comes the other way; he must not be cut off when the director does not forward
         yield f"{flag} rule add ipproto 6 sport {looked['ssh']} lookup main priority {TABLE - 1}"
         yield f"{flag} route add default via {gateway} dev {way['device']} table {TABLE}"
         yield f"{flag} rule add lookup main suppress_prefixlength 0 priority {TABLE}"
-        for own in _beside(gateway, looked["addresses"].get(way["device"], ())):
+        answering = _answering(gateway, looked["addresses"].get(way["device"], ()))
+        if not answering:
+            problems.append(
+                f"{where}: {way['device']}, which leads to {gateway}, has no address that directors could send to"
+            )
+        for own in answering:
             yield f"{flag} rule add from {own} lookup {TABLE} priority {TABLE + 1}"
 
 
-def _beside(gateway: str, addresses: Sequence[str]) -> list[str]:
-    """Own addresses on the gateway's network."""
-    found = [ipaddress.ip_interface(address) for address in addresses]
-    return [str(own.ip) for own in found if ipaddress.ip_address(gateway) in own.network]
+def _answering(gateway: str, addresses: Sequence[str]) -> list[str]:
+    """Own addresses on the gateway's network; where it is reached without one (a gateway that is link-local, a host route), all
+    of its family.
+    """
+    own = [ipaddress.ip_interface(address) for address in addresses]
+    usable = [each for each in own if f"ipv{each.version}" == family_of(gateway) and not each.is_link_local]
+    beside = [each for each in usable if ipaddress.ip_address(gateway) in each.network]
+    return [str(each.ip) for each in beside or usable]

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from ansible_collections.linux.lvs.plugins.module_utils._real_server import real_server_lines, real_server_needs
 
 PROGRAM = Path(__file__).parents[2] / "roles" / "director" / "files" / "keep.py"
 LINES = """\
@@ -383,3 +384,39 @@ def test_on_a_busy_network_too_and_among_many(netns, make_netns):
     vips = [f"198.18.{number >> 8}.{number & 255}" if number % 2 else f"2001:db8::{number:x}" for number in range(2000)]
     found = netns.run(sys.executable, PROGRAM, "probe", "out", *vips, "2001:db8::7cf", check=False, timeout=60).stdout
     assert [line.partition(" ")[0] for line in found.splitlines()] == ["198.18.7.207", "2001:db8::7cf"]
+
+
+def test_answers_of_nat_stay_with_a_director_on_the_same_network_as_the_way_to_clients(netns, make_netns, once):
+    """The director tells a server to send to that router at once, past itself."""
+    director, router, client = make_netns(), make_netns(), "203.0.113.9"
+    netns.ip("link add lan type bridge", "link set lan up", "addr add 192.0.2.11/24 dev lan")
+    for number, other in ((1, director), (254, router)):
+        netns.ip(
+            f"link add port{number} master lan type veth peer name eth0 netns {other.name}", f"link set port{number} up"
+        )
+        other.ip("link set eth0 up", f"addr add 192.0.2.{number}/24 dev eth0")
+    router.ip(f"addr add {client}/32 dev lo")
+    director.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    for host in (netns, director):
+        host.ip("route add default via 192.0.2.254")
+    looked = {
+        "links": [],
+        "addresses": {"lan": ["192.0.2.11/24"]},
+        "sysctls": {},
+        "overriding": [],
+        "record": {},
+        "beside": {},
+        "ways": {"192.0.2.1": {"device": "lan", "neighbour": True, "answers": True}},
+        "ssh": 22,
+    }
+    lines = real_server_lines(real_server_needs({"forwarding": "nat", "gateway": ["192.0.2.1"]}), looked)["lines"]
+
+    def next_hop():
+        netns.run("ping", "-c", "4", "-i", "0.3", "-W", "2", "-I", "192.0.2.11", client)
+        return netns.run("ip", "route", "get", client, "from", "192.0.2.11").stdout
+
+    once("\n".join(line for line in lines if not line.startswith("sysctl ")))
+    assert " via 192.0.2.254 " in next_hop()
+    netns.run("ip", "route", "flush", "cache")
+    once("\n".join(lines))
+    assert " via 192.0.2.1 " in next_hop()

@@ -22,6 +22,7 @@ LOOKED = {
         "2001:db8:1::fe": {"device": "eth0", "source": "2001:db8:1::1", "neighbour": True, "answers": True},
     },
     "sysctls": {"net/ipv4/conf/eth0/arp_ignore": "0", "net/ipv4/ip_forward": "0"},
+    "record": {},
     "overriding": [],
     "ssh": 2222,
     "beside": {},
@@ -127,10 +128,33 @@ def test_its_own_devices_are_named(variables, devices):
     assert real_server_lines(real_server_needs({"vips": ["192.0.2.1"], **variables}), LOOKED)["devices"] == devices
 
 
-def test_sysctls_that_the_host_has_are_named():
-    assert real_server_lines(real_server_needs({"vips": ["192.0.2.1"]}), LOOKED)["sysctls"] == [
-        "net/ipv4/conf/eth0/arp_ignore"
-    ]
+IGNORE = "net/ipv4/conf/{}/arp_ignore"
+
+
+def _sysctls(now, recorded, **variables):
+    needs = real_server_needs(variables or {"vips": ["192.0.2.1"]})
+    now = {IGNORE.format(name): value for name, value in now.items()}
+    recorded = {IGNORE.format(name): value for name, value in recorded.items()}
+    found = real_server_lines(needs, {**LOOKED, "sysctls": now, "record": {"sysctls": recorded}})
+    return [{name.split("/")[3]: value for name, value in found[what].items()} for what in ("found", "back")]
+
+
+def test_sysctls_are_remembered_as_they_were_before_the_first_run():
+    assert _sysctls({"default": "0", "eth0": "0"}, {}) == [{"default": "0", "eth0": "0"}, {}]
+    assert _sysctls({"default": "1", "eth0": "1"}, {"default": "0", "eth0": "0"}) == [{"default": "0", "eth0": "0"}, {}]
+
+
+def test_an_interface_that_came_later_had_what_was_default_before():
+    assert _sysctls({"default": "1", "eth0": "1"}, {"default": "0"}) == [{"default": "0", "eth0": "0"}, {}]
+    assert _sysctls({"default": "1", "eth0": "8"}, {"default": "0"}) == [{"default": "0", "eth0": "8"}, {}]
+
+
+def test_what_is_no_longer_needed_is_put_back_but_not_where_an_interface_is_away():
+    """When that comes again, it would answer for the virtual address."""
+    recorded = {"default": "0", "lo": "2", "bond0.100": "0"}
+    assert _sysctls({"default": "1"}, recorded) == [recorded, {"lo": "2"}]
+    by_nat = {"forwarding": "nat", "vips": [], "gateway": ["198.51.100.254"]}
+    assert _sysctls({}, {"default": "0", "eth0": "0"}, **by_nat)[1] == {"default": "0", "eth0": "0"}
 
 
 def test_a_device_of_the_kernel_s_own_is_loose_only_as_long_as_it_is_used():
@@ -140,7 +164,7 @@ def test_a_device_of_the_kernel_s_own_is_loose_only_as_long_as_it_is_used():
     for value, remembered in (("0", True), (None, False)):
         found = real_server_lines(needs, {**LOOKED, "sysctls": {name: value}})
         assert f"sysctl {name} 2" in found["lines"]
-        assert (name in found["sysctls"]) is remembered
+        assert (name in found["found"]) is remembered
 
 
 def test_tunnels_of_ipip_take_packets_of_their_directors_only():
@@ -211,6 +235,8 @@ def test_modules(variables, modules):
 
 def test_nat_leaves_the_default_route_alone():
     assert lines(forwarding="nat", gateway=["198.51.100.254", "2001:db8:1::fe"]) == [
+        "sysctl net/ipv4/conf/all/accept_redirects 0",
+        "sysctl net/ipv4/conf/eth0/accept_redirects 0",
         "-4 rule add ipproto 6 sport 2222 lookup main priority 4319",
         "-4 route add default via 198.51.100.254 dev eth0 table 4320",
         "-4 rule add lookup main suppress_prefixlength 0 priority 4320",
@@ -220,6 +246,30 @@ def test_nat_leaves_the_default_route_alone():
         "-6 rule add lookup main suppress_prefixlength 0 priority 4320",
         "-6 rule add from 2001:db8:1::1 lookup 4320 priority 4321",
     ]
+
+
+@pytest.mark.parametrize(
+    ("gateway", "addresses", "answering"),
+    [
+        ("198.51.100.254", ["198.51.100.1/32"], ["198.51.100.1"]),
+        ("2001:db8:1::fe", ["2001:db8:1::1/128", "fe80::1/64"], ["2001:db8:1::1"]),
+        ("fe80::fe", ["2001:db8:1::1/64", "198.51.100.1/24", "fe80::1/64"], ["2001:db8:1::1"]),
+        ("2001:db8:1::fe", ["2001:db8:1::1/64", "2001:db8:2::1/64"], ["2001:db8:1::1"]),
+        ("fe80::fe", ["198.51.100.1/24", "fe80::1/64"], None),
+    ],
+)
+def test_what_directors_send_to_is_answered_through_the_gateway(gateway, addresses, answering):
+    way = {"device": "eth0", "source": None, "neighbour": True, "answers": True}
+    looked = {**LOOKED, "ways": {gateway: way}, "addresses": {"eth0": addresses}}
+    needs = real_server_needs({"forwarding": "nat", "gateway": [gateway]})
+    if answering:
+        found = real_server_lines(needs, looked)["lines"]
+        assert [line.split()[4] for line in found if " rule add from " in line] == answering
+    else:
+        with pytest.raises(
+            InvalidInput, match=r"real_server_gateway\[0\]: eth0, which leads to fe80::fe, has no address"
+        ):
+            real_server_lines(needs, looked)
 
 
 @pytest.mark.parametrize(
