@@ -32,6 +32,8 @@ _SHAPE = {
     },
     "looked": {
         "default": {EACH: TEXT_OR_NULL},
+        "held": {EACH: str},
+        "loaded": {EACH: [str]},
         "unserved": [str],
         "taken": [str],
         "overriding": [str],

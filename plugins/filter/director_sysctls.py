@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, Callable
 
 from ansible_collections.linux.lvs.plugins.module_utils._address import FAMILIES
+from ansible_collections.linux.lvs.plugins.module_utils._director import staying_nat
 from ansible_collections.linux.lvs.plugins.module_utils._director_sysctls import director_sysctls as sysctls_of
 from ansible_collections.linux.lvs.plugins.module_utils._options import parse_choice
 from ansible_collections.linux.lvs.plugins.plugin_utils._filters import (
@@ -18,16 +19,31 @@ from ansible_collections.linux.lvs.plugins.plugin_utils._filters import (
     of_shape,
 )
 
+_FAMILY = partial(parse_choice, choices=FAMILIES)
 _SHAPE = {
-    "needs": {"forwarding": [partial(parse_choice, choices=FAMILIES)], "sysctls": {EACH: str}},
-    "looked": {"learned": [str], "sysctls": {EACH: TEXT_OR_NULL}, "record": {"sysctls?": {EACH: str}}},
+    "needs": {
+        "forwarding": [_FAMILY],
+        "forwarding_derived": bool,
+        "sysctls": {EACH: str},
+        "services": [{}],
+        "exact": [str],
+    },
+    "looked": {
+        "learned": [str],
+        "sysctls": {EACH: TEXT_OR_NULL},
+        "record": {"sysctls?": {EACH: str}, "services?": [{}]},
+        "loaded": {EACH: [_FAMILY]},
+    },
+    "exclude": object,
+    "table_state": str,
 }
 
 
 def director_sysctls(value: Any) -> dict[str, dict[str, str]]:
     """By what is to be done with them."""
     with input_told(value):
-        return sysctls_of(of_shape(value, _SHAPE, "input"))
+        facts = of_shape(value, _SHAPE, "input")
+        return sysctls_of({**facts, "nat": staying_nat(facts)})
 
 
 class FilterModule:

@@ -19,7 +19,16 @@ from ._model import MAX_MARK, PROTOCOLS, ROLES, TIMEOUTS, ServiceKey, SyncDaemon
 from ._options import Reader, as_list, parse_boolean, parse_integer, read_service_key
 from ._settings import START, DaemonStep, merge_daemon, parse_interface, read_daemon, read_timeouts
 from ._sysctls import SYSCTLS, read_wishes
-from ._table import Exclusion, declared, dictionaries, is_excluded, read_entries, read_exclude, refuse_excluded
+from ._table import (
+    EntrySpec,
+    Exclusion,
+    declared,
+    dictionaries,
+    is_excluded,
+    read_entries,
+    read_exclude,
+    refuse_excluded,
+)
 
 OPTIONS = (
     *("services", "vips", "interface", "marks", "masquerade", "forwarding", "sysctls", "timeouts", "sync_daemons"),
@@ -68,6 +77,8 @@ class Needs:
     marks: list[dict[str, Any]] = field(default_factory=list)  # mark, protocol, family, addresses, ports
     masquerade: list[dict[str, Any]] = field(default_factory=list)  # address, family
     forwarding: list[str] = field(default_factory=list)  # families
+    forwarding_derived: bool = False
+    exact: list[str] = field(default_factory=list)  # services that have no other servers than those that were declared
     modules: list[str] = field(default_factory=list)
     sysctls: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str | None] = field(default_factory=dict)  # sysctls that matter here, see _director_sysctls
@@ -82,8 +93,10 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     problems: list[str] = []
     options = Reader(variables, prefix, problems)
     options.refuse_unknown(OPTIONS)
-    table, keys = _table(variables.get("services"), options)
+    table, entries = _table(variables.get("services"), options)
+    keys = [entry.service.key for entry in entries]
     needs = Needs(table=render(table), services=[key.to_options() for key in sorted_keys(table)])
+    needs.exact = [str(entry.service.key) for entry in entries if entry.servers is not None]
     needs.sysctls = _sysctls(options)
     daemons = _sync_daemons(options, needs.sysctls)
     needs.sync_daemons = _daemon_lines(daemons.values())
@@ -109,7 +122,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
             options.problem("sysctls.conntrack", f"masquerading needs it on; leave it out, or {prefix}masquerade")
         needs.sysctls["conntrack"] = "1"
     needs.vips, needs.vips_derived = _vips(options, table, needs.marks), not options.given("vips")
-    needs.forwarding = _forwarding(options, table)
+    needs.forwarding, needs.forwarding_derived = _forwarding(options, table), not options.given("forwarding")
     needs.asked = asked_sysctls(needs.forwarding, needs.sysctls)
     needs.modules = _modules(options, table)
     needs.addresses = _addresses_served(table, needs.marks)
@@ -129,13 +142,13 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     problems: list[str] = []
     exclusions = read_exclude(Reader({"exclude": facts["exclude"] or []}, "director_", problems))
     return [
-        *_without_interface(needs["vips"], looked["default"]),
+        *_without_interface(needs["vips"], looked),
         *_wrong_interfaces(needs, looked),
         *_unserved(needs, looked),
         *looked["taken"],
         *looked["overriding"],
         *problems,
-        *_owned(needs, facts["owners"], exclusions, facts["table_state"] == "overridden"),
+        *_owned(needs, looked, facts["owners"], exclusions, facts["table_state"] == "overridden"),
         *_set_by_others(needs, facts["settings"]),
         *_claimed_twice(needs, facts["others"]),
         *_left_without_address(needs, looked["record"].get("services", []), exclusions),
@@ -147,8 +160,14 @@ def director_refusals(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _without_interface(vips: Sequence[Mapping[str, Any]], default: Mapping[str, Any]) -> list[str]:
-    missing = sorted({vip["family"] for vip in vips if not vip["interface"] and not default.get(vip["family"])})
+def _interface(vip: Mapping[str, Any], looked: Mapping[str, Any]) -> str | None:
+    """Where it is to be; one that was derived does not follow a default route that moves for a while."""
+    derived: str | None = looked["held"].get(vip["address"]) or looked["default"].get(vip["family"])
+    return vip["interface"] or derived
+
+
+def _without_interface(vips: Sequence[Mapping[str, Any]], looked: Mapping[str, Any]) -> list[str]:
+    missing = sorted({vip["family"] for vip in vips if not _interface(vip, looked)})
     return [
         f"director_interface: is required for the {family} addresses {', '.join(sorted(_of(vips, family)))}: this host has no "
         f"default route of that family whose interface could be taken"
@@ -181,8 +200,7 @@ def _wrong_interfaces(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> It
 def _coming(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Virtual addresses that are not up yet where they are to be."""
     for vip in needs["vips"]:
-        device = vip["interface"] or looked["default"].get(vip["family"])
-        if f"{vip['address']}/{vip['length']}" not in looked["addresses"].get(device, ()):
+        if f"{vip['address']}/{vip['length']}" not in looked["addresses"].get(_interface(vip, looked), ()):
             yield vip
 
 
@@ -200,21 +218,75 @@ def _of(vips: Sequence[Mapping[str, Any]], family: str) -> list[str]:
 
 
 def _owned(
-    needs: Mapping[str, Any], owners: Sequence[Mapping[str, Any]], exclusions: Sequence[Exclusion], whole: bool
-) -> list[str]:
-    found = []
+    needs: Mapping[str, Any],
+    looked: Mapping[str, Any],
+    owners: Sequence[Mapping[str, Any]],
+    exclusions: Sequence[Exclusion],
+    whole: bool,
+) -> Iterator[str]:
+    recorded = looked["record"].get("services", [])
     for owner in owners:
-        if not (owner["enabled"] or owner["running"]) or owner["program"] == "ipvsadm":
-            continue  # its boot is masked by the role
-        key = read_service_key(Reader(owner["service"], "", []), odd=True)
-        where = f"{owner['path']}:{owner['line']}: {owner['program']} declares {key}"
-        if owner["service"] in needs["services"]:
-            found.append(f"{where} too; a service has one owner: take it out there, or here")
-        elif whole and key is not None and not is_excluded(key, exclusions):
-            found.append(
-                f"{where}, which director_table_state overridden would remove; list it in director_exclude, or say replaced"
+        if not (owner["enabled"] or owner["running"]):
+            continue
+        key = _key(owner["service"])
+        where, ours = f"{owner['path']}:{owner['line']}: {owner['program']}", owner["service"] in needs["services"]
+        if owner["program"] == "ipvsadm":
+            if not ours and _kernel_name(key) in looked["loaded"]:
+                yield (
+                    f"{where} loads {key} when the host starts, which it will no longer do: this role takes its place. Declare "
+                    "the service in director_services, or take it out there"
+                )
+        elif ours:
+            yield f"{where} declares {key} too; a service has one owner: take it out there, or here"
+        elif key is None or is_excluded(key, exclusions):
+            continue
+        elif owner["service"] in recorded:
+            yield (
+                f"{where} declares {key} now, which an earlier run of this role declared, so that this one would remove it; "
+                "list it in director_exclude"
             )
-    return found
+        elif whole:
+            yield (
+                f"{where} declares {key}, which director_table_state overridden would remove; list it in director_exclude, or "
+                "say replaced"
+            )
+
+
+def _kernel_name(key: ServiceKey | None) -> str:
+    """As /proc/net/ip_vs tells services apart, which has no family of a mark."""
+    return f"fwmark {key.fwmark}" if key and key.fwmark else str(key)
+
+
+def staying_nat(facts: Mapping[str, Any]) -> list[str]:
+    """The families of servers by NAT that the kernel has and a run would leave there, whoever added them.
+
+    ``facts``: ``needs`` of the director, what the role ``looked`` at, ``exclude`` and ``table_state`` as declared.
+    """
+    needs, looked = facts["needs"], facts["looked"]
+    exclusions = read_exclude(Reader({"exclude": facts["exclude"] or []}, "", []))
+    names = [(_kernel_name(key), key) for key in map(_key, looked["record"].get("services", []))]
+    going = {name for name, key in names if key is not None and not is_excluded(key, exclusions)}
+    exact = set() if facts["table_state"] == "merged" else {name.partition(" (")[0] for name in needs["exact"]}
+    if facts["table_state"] == "overridden":
+        going |= {name for name in looked["loaded"] if not any(is_excluded(key, exclusions) for key in _named(name))}
+    going -= {_kernel_name(_key(service)) for service in needs["services"]}
+    left = {family for name, families in looked["loaded"].items() if name not in going | exact for family in families}
+    return [family for family in FAMILIES if family in left]
+
+
+def _named(name: str) -> Iterator[ServiceKey]:
+    """The services that may have a name of _kernel_name."""
+    kind, _space, rest = name.partition(" ")
+    address, _colon, port = rest.rpartition(":")
+    marks = [{"fwmark": rest, "family": family} for family in FAMILIES]
+    for service in marks if kind == "fwmark" else [{"protocol": kind, "address": address.strip("[]"), "port": port}]:
+        key = _key(service)
+        if key is not None:
+            yield key
+
+
+def _key(service: Mapping[str, Any]) -> ServiceKey | None:
+    return read_service_key(Reader(service, "", []), odd=True)
 
 
 def _set_by_others(needs: Mapping[str, Any], settings: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -245,7 +317,7 @@ def _left_without_address(
         return
     kept = {vip["address"] for vip in needs["vips"]}
     for service in recorded:
-        key = read_service_key(Reader(service, "", []), odd=True)
+        key = _key(service)
         if service in needs["services"] or key is None or key.address in {None, *kept}:
             continue
         if is_excluded(key, exclusions):
@@ -256,8 +328,8 @@ def _left_without_address(
             )
 
 
-def _table(services: Any, options: Reader) -> tuple[Table, list[ServiceKey]]:
-    """And which services those are, as they were listed."""
+def _table(services: Any, options: Reader) -> tuple[Table, list[EntrySpec]]:
+    """And what was listed, as it was."""
     if services is None:
         options.problem("services", "is required: the services that this director has, as ipvs_table takes them")
         return {}, []
@@ -270,7 +342,7 @@ def _table(services: Any, options: Reader) -> tuple[Table, list[ServiceKey]]:
         options.problems.extend(error.problems)
     if not entries and not options.problems and not options.read("allow_empty", parse_boolean):
         options.problem("services", f"is empty; if no service at all is meant, say {options.path('allow_empty')}: true")
-    return table, [entry.service.key for entry in entries]
+    return table, entries
 
 
 def _sysctls(options: Reader) -> dict[str, str]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import Any, Iterator, Mapping, Sequence
 
-from ._address import IPV4, IPV6
+from ._address import FAMILIES, IPV4, IPV6
 
 FORWARDING = {IPV4: "net/ipv4/ip_forward", IPV6: "net/ipv6/conf/all/forwarding"}
 _REDIRECTS = "net/ipv4/conf/all/accept_redirects"
@@ -26,27 +26,30 @@ _ENDS_WITH = {
 
 def asked_sysctls(forwarding: Sequence[str], sysctls: Mapping[str, str]) -> dict[str, str | None]:
     """What has to be known of a host: patterns of names, each with the value that it is to have, or None."""
-    beside = [pattern for family in forwarding for pattern, _value in _ENDS_WITH[family]]
-    listening = [_LISTENS.format("*")] if IPV6 in forwarding else []
+    beside = [pattern for family in FAMILIES for pattern, _value in _ENDS_WITH[family]]
     wanted = {FORWARDING[family]: "1" for family in forwarding}
-    return {**dict.fromkeys([*beside, *listening]), **wanted, **_ipvs(sysctls)}
+    # of a family that is needed no more too, as the kernel may have servers by NAT that nobody declared
+    return {**dict.fromkeys([FORWARDING[IPV4], *beside, _LISTENS.format("*")]), **wanted, **_ipvs(sysctls)}
 
 
 def director_sysctls(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """``general`` and ``wanted`` (those and the ones of IPVS) to be set, in this order; ``found``, as they were before the
     first run; ``gone``, those of an earlier run that are to be as they were, in this order.
 
-    ``facts``: ``needs`` of the director, and what the role ``looked`` at.
+    ``facts``: ``needs`` of the director, what the role ``looked`` at, and ``nat``, the families of servers by NAT that are in
+    the kernel and stay there though they were not declared: what an earlier run made them forward, is forwarded.
     """
     needs, looked = facts["needs"], facts["looked"]
     recorded = looked["record"].get("sysctls", {})
     now = {name: value for name, value in looked["sysctls"].items() if value is not None}
-    forwarding = [FORWARDING[family] for family in needs["forwarding"]]
+    kept = [family for family in facts["nat"] if needs["forwarding_derived"] and FORWARDING[family] in recorded]
+    families = [family for family in FAMILIES if family in {*needs["forwarding"], *kept}]
+    forwarding = [FORWARDING[family] for family in families]
     # in this order: a kernel that begins to forward drops what it learned on interfaces that don't listen all the same
-    listening = _listening(looked["learned"], recorded, now) if IPV6 in needs["forwarding"] else ()
+    listening = _listening(looked["learned"], recorded, now) if IPV6 in families else ()
     general = {**dict.fromkeys(listening, "2"), **dict.fromkeys(forwarding, "1")}
     wanted = {**general, **_ipvs(needs["sysctls"])}
-    moved = {name for family in needs["forwarding"] for name in _moved(family, recorded, now)}
+    moved = {name for family in families for name in _moved(family, recorded, now)}
     before = {**now, **recorded}
     found = {name: before[name] for name in _forwarding_first(before) if name in wanted or name in moved}
     gone = {name: recorded[name] for name in _forwarding_first(recorded) if name not in found}

@@ -126,20 +126,26 @@ def once(path):
 
 def look(text):
     """Asked are: record (path), beside (path of the other role's), reach (addresses),
-    vips (lists of address and interface, null for the default route's),
-    ssh (the port that it comes to, where this process isn't told),
+    vips (lists of address and interface, null for the one that has it or the default route's),
+    kept (path of the file whose addresses are kept), ssh (the port that it comes to, where nothing tells),
     sysctls (patterns of names with slashes -> value that is wanted), after (base name of the file that sets them, if one does).
     """
     asked = json.loads(text)
     default = {family: default_interface(flag) for family, flag in (("ipv4", "-4"), ("ipv6", "-6"))}
     own = addresses()
-    vips = [(vip, device or default["ipv6" if ":" in vip else "ipv4"]) for vip, device in asked.get("vips", [])]
+    held = holders(asked.get("kept", os.devnull), own)
+    vips = [
+        (vip, device or held.get(vip) or default["ipv6" if ":" in vip else "ipv4"])
+        for vip, device in asked.get("vips", [])
+    ]
     taken, _unasked = who_has(vips, own)  # where nobody could be asked, they are refused when they are to come up
     table = served() if vips else set()
     answer = {
         "record": recorded(asked["record"]),
         "beside": recorded(asked.get("beside", os.devnull)),
         "default": default,
+        "held": held,
+        "loaded": loaded(),
         "learned": sorted({route["dev"] for route in routes("-6") if route.get("protocol") == "ra"}),
         "links": shown("-d", "link"),
         "addresses": {device: sorted(found) for device, found in own.items()},
@@ -151,12 +157,40 @@ def look(text):
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
-        "ssh": int((os.environ.get("SSH_CONNECTION", "").split() or [asked.get("ssh", 22)])[-1]),
+        "ssh": int(next(ssh_ports(), asked.get("ssh", 22))),
         "ipvsadm": enabled("ipvsadm.service"),
         "packages": "apt" if shutil.which("apt-get") else "auto",
     }
     print(json.dumps(answer))
     return 0
+
+
+def holders(path, own):
+    """Which interface has each kept address that is up; an interface that has no other of its family is out of use."""
+    used = {
+        (device, ":" in address)
+        for device, found in own.items()
+        for address in found
+        if not address.endswith(("/32", "/128")) and not address.startswith("fe80:")
+    }
+    lines = [line.split()[1:] for line in read(path) if line.startswith("vip ")]
+    return {
+        vip.partition("/")[0]: device
+        for vip, device in lines
+        if vip in own.get(device, ()) and (device, ":" in vip) in used
+    }
+
+
+def ssh_ports(process="self"):
+    """The ports that whoever plays this came to; sudo takes the variable away, but not from who called it."""
+    while process != "0":
+        try:
+            variables = Path("/proc", process, "environ").read_bytes().split(b"\0")
+            status = Path("/proc", process, "stat").read_text()
+        except OSError:
+            return
+        yield from (word.split()[-1].decode() for word in variables if re.match(rb"SSH_CONNECTION=.*\d$", word))
+        process = status.rpartition(")")[2].split()[1]
 
 
 def recorded(path):
@@ -501,6 +535,26 @@ def served(table=Path("/proc/net/ip_vs")):
             found.add(ANY)
         elif protocol != "->":
             found.add(packed(host[1:-1]) if host[0] == "[" else bytes.fromhex(host))
+    return found
+
+
+def loaded(table=Path("/proc/net/ip_vs")):
+    """The services of IPVS by their names, each with the families of its servers by NAT."""
+    found, nat = {}, []
+    for line in read(table)[3:]:
+        protocol, name, way = line.split()[:3]
+        host, _colon, port = name.rpartition(":")
+        if protocol == "->":
+            family = "ipv6" if host[0] == "[" else "ipv4"
+            nat += [family] if way == "Masq" and family not in nat else []
+            continue
+        if protocol == "FWM":
+            title = f"fwmark {int(name, 16)}"
+        elif host[0] == "[":
+            title = f"{protocol.lower()} [{socket.inet_ntop(socket.AF_INET6, packed(host[1:-1]))}]:{int(port, 16)}"
+        else:
+            title = f"{protocol.lower()} {socket.inet_ntoa(bytes.fromhex(host))}:{int(port, 16)}"
+        nat = found.setdefault(title, [])
     return found
 
 

@@ -274,6 +274,8 @@ FACTS = {
     "needs": NEEDS,
     "looked": {
         "default": {"ipv4": "eth0", "ipv6": None},
+        "held": {"192.0.2.1": "eth0"},
+        "loaded": {"fwmark 7": ["ipv4"]},
         "links": [{"ifname": "eth0", "flags": ["UP"]}],
         "addresses": {"eth0": ["198.51.100.1/24"]},
         "unserved": ["192.0.2.1"],
@@ -291,13 +293,21 @@ FACTS = {
 }
 SYSCTL_FACTS = {
     "needs": director_needs.director_needs({"services": SERVICES[:1], "forwarding": True}),
-    "looked": {"learned": ["eth0"], "sysctls": {"net/ipv4/ip_forward": "0"}, "record": {"sysctls": {"x": "1"}}},
+    "looked": {
+        "learned": ["eth0"],
+        "sysctls": {"net/ipv4/ip_forward": "0"},
+        "loaded": {"fwmark 7": ["ipv4"]},
+        "record": {"sysctls": {"x": "1"}, "services": [{"fwmark": 7}]},
+    },
+    "exclude": [],
+    "table_state": "replaced",
 }
 LOOKED = {
     "links": [{"ifname": "eth0", "link_type": "ether", "flags": ["UP"], "linkinfo": {"info_kind": "vlan"}}],
     "addresses": {"eth0": ["198.51.100.1/24"]},
     "ways": {"198.51.100.254": {"device": "eth0", "neighbour": True, "answers": True}},
     "sysctls": {"net/ipv4/ip_forward": "0"},
+    "record": {"sysctls": {"net/ipv4/conf/eth0/arp_ignore": "0"}},
     "overriding": [],
     "ssh": 22,
     "beside": {"addresses": ["192.0.2.9"]},

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -58,6 +59,32 @@ def test_a_service_by_mark_may_be_for_any_address(table):
 
 def test_without_ipvs_nothing_is_served(tmp_path):
     assert keep.served(tmp_path / "missing") == set()
+    assert keep.loaded(tmp_path / "missing") == {}
+
+
+def test_services_have_the_names_that_the_modules_give_them(table):
+    text = "FWM  00000007 rr\n  -> [2001:0db8:0000:0000:0000:0000:0000:0009]:0050 Masq    1      0          0\n"
+    table.write_text(TABLE + "  -> [2001:0db8:0000:0000:0000:0000:0000:0008]:0035 Route   1      0          0\n" + text)
+    assert keep.loaded(table) == {"tcp 192.0.2.1:80": ["ipv4"], "udp [2001:db8::1]:53": [], "fwmark 7": ["ipv6"]}
+
+
+def test_an_address_is_held_by_an_interface_that_is_in_use(tmp_path):
+    kept = tmp_path / "vips"
+    kept.write_text("vip 192.0.2.1/32 eth0\nvip 192.0.2.2/32 eth1\nvip 2001:db8::1/128 eth0\nvip 192.0.2.3/32 eth0\n")
+    own = {
+        "eth0": ["192.0.2.1/32", "192.0.2.9/24", "2001:db8::1/128", "fe80::1/64"],
+        "eth1": ["192.0.2.2/32"],  # a part of something else by now
+    }
+    assert keep.holders(kept, own) == {"192.0.2.1": "eth0"}
+    assert keep.holders(tmp_path / "missing", own) == {}
+
+
+def test_the_port_of_ssh_is_told_by_whoever_called_sudo():
+    """sudo takes the variable out of the environment of what it runs."""
+    ask = f"import sys; sys.argv = ['keep']; exec(open({str(PATH)!r}).read().split('if __name__')[0]); print(*ssh_ports())"
+    words = [sys.executable, "-c", f"import subprocess; subprocess.run([{sys.executable!r}, '-c', {ask!r}], env={{}})"]
+    told = {**os.environ, "SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 2222"}
+    assert subprocess.run(words, env=told, capture_output=True, text=True, check=True).stdout.split()[0] == "2222"
 
 
 def test_an_arp_request_asks_and_an_answer_is_understood():

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.linux.lvs.plugins.module_utils._director import director_needs, director_refusals
+from ansible_collections.linux.lvs.plugins.module_utils._director import director_needs, director_refusals, staying_nat
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse, unsayable
 from ansible_collections.linux.lvs.plugins.module_utils._model import table_to_options
@@ -254,6 +254,8 @@ LINKS = [
 ]
 LOOKED = {
     "default": {"ipv4": "eth0", "ipv6": None},
+    "held": {},
+    "loaded": {},
     "links": LINKS,
     "addresses": {"eth1": ["192.0.2.3/32"]},
     "unserved": [],
@@ -339,8 +341,73 @@ def test_a_service_has_one_owner():
     (sentence,) = refusals(needs(), owners=[owner(same), owner(other)])
     assert sentence.startswith("/etc/k:3: keepalived declares tcp 192.0.2.1:80 too")
     assert refusals(needs(), owners=[owner(same, enabled=False)]) == []
-    assert refusals(needs(), owners=[owner(same, program="ipvsadm")]) == []  # the role switches its boot off
     assert refusals(needs(), owners=[owner(same, enabled=False, running=True)]) != []
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        ({"address": "192.0.2.9", "port": 25, "protocol": "tcp"}, "tcp 192.0.2.9:25"),
+        ({"address": "2001:db8::9", "port": 25, "protocol": "udp"}, "udp [2001:db8::9]:25"),
+        ({"fwmark": 9, "family": "ipv6"}, "fwmark 9"),
+    ],
+)
+def test_what_ipvsadm_loads_at_boot_is_not_lost_with_its_boot(service, name):
+    """The role switches that off, so that what nobody declares would be gone after the next boot."""
+    loads = owner(service, program="ipvsadm")
+    there = {**LOOKED, "loaded": {name: []}}
+    (sentence,) = refusals(needs(), owners=[loads], looked=there)
+    assert sentence.startswith("/etc/k:3: ipvsadm loads ") and name in sentence
+    assert refusals(needs(services=[WEB, service], vips=[]), owners=[loads], looked=there) == []
+    assert refusals(needs(), owners=[loads]) == []  # it has never been loaded, or is gone
+    assert refusals(needs(), owners=[{**loads, "enabled": False}], looked=there) == []
+
+
+def test_what_was_handed_over_is_not_removed():
+    recorded = {"address": "192.0.2.9", "port": 443, "protocol": "tcp"}
+    looked = {**LOOKED, "record": {"services": [recorded]}}
+    (sentence,) = refusals(needs(), owners=[owner(recorded)], looked=looked)
+    assert sentence.startswith("/etc/k:3: keepalived declares tcp 192.0.2.9:443 now, which an earlier run of this role")
+    assert refusals(needs(), owners=[owner(recorded, enabled=False)], looked=looked) == []
+    exclude = [{"network": "192.0.2.9"}]
+    assert refusals(needs(vips=[]), owners=[owner(recorded)], looked=looked, exclude=exclude) == []
+
+
+def test_a_derived_interface_is_where_the_address_is():
+    looked = {**LOOKED, "held": {"2001:db8::1": "eth0"}}
+    assert refusals(needs(services=[{"address": "2001:db8::1", "port": 80}]), looked=looked) == []
+
+
+@pytest.mark.parametrize(
+    ("declared", "state", "left"),
+    [
+        ({"servers": [{"address": "198.51.100.1"}]}, "replaced", []),
+        ({"servers": [{"address": "198.51.100.1"}]}, "merged", ["ipv4", "ipv6"]),
+        ({}, "replaced", ["ipv4", "ipv6"]),  # somebody else keeps its servers
+    ],
+)
+def test_servers_by_nat_that_nobody_declares_and_stay(declared, state, left):
+    """Somebody else's, those of a service whose servers are not declared, and what is left as it is."""
+
+    def staying(loaded, recorded=(), exclude=()):
+        found = needs(services=[{**WEB, **declared}])
+        looked = {"loaded": loaded, "record": {"services": list(recorded)}}
+        return staying_nat({"needs": found, "looked": looked, "exclude": list(exclude), "table_state": state})
+
+    assert staying({"tcp 192.0.2.1:80": ["ipv6", "ipv4"], "tcp 192.0.2.9:80": []}) == left
+    assert staying({"fwmark 7": ["ipv6"]}) == ["ipv6"]
+    gone = [{"fwmark": 7, "family": "ipv4"}]
+    assert staying({"fwmark 7": ["ipv6"]}, gone) == []
+    assert staying({"fwmark 7": ["ipv6"]}, gone, [{"fwmark": 7}]) == ["ipv6"]
+
+
+def test_with_overridden_only_what_is_excluded_stays():
+    loaded = {"udp [2001:db8::9]:53": ["ipv6"], "fwmark 7": ["ipv4"], "tcp 192.0.2.1:80": ["ipv4"]}
+    facts = {"needs": needs(services=[{**WEB, "servers": []}]), "looked": {"loaded": loaded, "record": {}}}
+    for exclude, left in (([], []), ([{"network": "2001:db8::/32"}], ["ipv6"]), ([{"fwmark": 7}], ["ipv4"])):
+        assert staying_nat({**facts, "exclude": exclude, "table_state": "overridden"}) == left
+    facts["needs"] = needs()  # whose servers are not declared
+    assert staying_nat({**facts, "exclude": [], "table_state": "overridden"}) == ["ipv4"]
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,14 @@ CONNTRACK = "net/ipv4/vs/conntrack"
 BARE = {FORWARD4: "0", REDIRECTS: "0", VPN: "1", OTHER: "0", CONNTRACK: "0"}
 
 
-def sysctls(now, recorded=None, forwarding=("ipv4",), own=None, learned=()):
-    needs = {"forwarding": list(forwarding), "sysctls": {"conntrack": "1"} if own is None else own}
-    return director_sysctls(
-        {"needs": needs, "looked": {"sysctls": now, "record": {"sysctls": recorded or {}}, "learned": list(learned)}}
-    )
+def sysctls(now, recorded=None, forwarding=("ipv4",), own=None, learned=(), nat=(), derived=True):
+    needs = {
+        "forwarding": list(forwarding),
+        "forwarding_derived": derived,
+        "sysctls": {"conntrack": "1"} if own is None else own,
+    }
+    looked = {"sysctls": now, "record": {"sysctls": recorded or {}}, "learned": list(learned)}
+    return director_sysctls({"needs": needs, "looked": looked, "nat": list(nat)})
 
 
 def test_everything_that_is_read_is_asked_for():
@@ -31,7 +34,14 @@ def test_everything_that_is_read_is_asked_for():
         FORWARD6: "1",
         CONNTRACK: "1",
     }
-    assert asked_sysctls([], {}) == {}
+    # what an earlier run needed may have to stay
+    assert asked_sysctls([], {}) == {
+        REDIRECTS: None,
+        "net/ipv4/conf/*/forwarding": None,
+        "net/ipv6/conf/*/forwarding": None,
+        "net/ipv6/conf/*/accept_ra": None,
+        FORWARD4: None,
+    }
 
 
 def test_what_the_kernel_would_not_put_back_is_remembered():
@@ -60,6 +70,19 @@ def test_what_is_no_longer_needed_goes_back_forwarding_first():
     found = sysctls({CONNTRACK: "1"}, recorded, forwarding=())
     assert list(found["gone"].items()) == [(FORWARD4, "0"), (REDIRECTS, "0"), (VPN, "1")]
     assert found["found"] == {CONNTRACK: "0"}
+
+
+def test_servers_by_nat_that_stay_are_forwarded_to_as_before():
+    now = {FORWARD4: "1", FORWARD6: "1", REDIRECTS: "0", LISTENS: "2"}
+    recorded = {FORWARD4: "0", FORWARD6: "0", REDIRECTS: "0", LISTENS: "1"}
+    left = sysctls(now, recorded, forwarding=(), own={}, nat=["ipv4", "ipv6"])
+    assert (left["found"], left["gone"]) == (recorded, {})
+    assert left["general"] == {FORWARD4: "1", FORWARD6: "1", LISTENS: "2"}
+    one = sysctls(now, recorded, forwarding=(), own={}, nat=["ipv6"])
+    assert one["gone"] == {FORWARD4: "0", REDIRECTS: "0"}
+    # where it was said, or where no run had switched it on, it is as it is
+    assert sysctls(now, recorded, forwarding=(), own={}, nat=["ipv4", "ipv6"], derived=False)["gone"] == recorded
+    assert sysctls(now, {}, forwarding=(), own={}, nat=["ipv4"])["general"] == {}
 
 
 def test_families_are_told_apart():
