@@ -87,7 +87,21 @@ def merge_server(
     spec: ServerSpec, service: ServiceKey, current: Server | None, path: str = "", reset: bool = False
 ) -> Server:
     """The server with what was given, everything else kept or reset as in merge_service, which also raises alike."""
-    base = _NEW_SERVER if reset or current is None else current._asdict()
+    merged = _merged_server(spec, service, None if reset else current)
+    if merged == current:
+        return current
+    problems = _beyond(spec.given, current, _THRESHOLDS) + server_problems(service, merged, spec.given)
+    _refuse(problems, path)
+    return merged
+
+
+def new_server(spec: ServerSpec, service: ServiceKey) -> Server:
+    """The server with what was given and else as a new one has it; whether that goes together is not judged."""
+    return _merged_server(spec, service, None)
+
+
+def _merged_server(spec: ServerSpec, service: ServiceKey, current: Server | None) -> Server:
+    base = _NEW_SERVER if current is None else current._asdict()
     given = spec.given
     # of dictionaries, as there may be ten thousand of them: _replace() takes twice as long
     values: dict[str, Any] = {**base, **given, "key": spec.key(service)}
@@ -99,11 +113,7 @@ def merge_server(
         values["tunnel_port"] = None
     if "tunnel_checksum" not in given:
         values["tunnel_checksum"] = _kept_checksum(kind, base["tunnel_checksum"])
-    merged = Server(**values)
-    if merged == current:
-        return current
-    _refuse(_beyond(given, current, _THRESHOLDS) + server_problems(service, merged, given), path)
-    return merged
+    return Server(**values)
 
 
 _NEW_SERVER = {name: value for name, value in Server(key=ServerKey("", 0))._asdict().items() if name != "key"}

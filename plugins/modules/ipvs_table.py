@@ -125,7 +125,8 @@ options:
         with V([]).
       - V(gathered) reads the table, and returns it under RV(gathered).
       - V(rendered) returns O(services) as lines in the format of C(ipvsadm-save -n), with the thresholds that
-        C(ipvsadm-save) leaves out. Nothing of the host is needed.
+        C(ipvsadm-save) leaves out. Nothing of the host is needed, and so entries that some kernel holds though they make
+        no sense are refused like new ones.
       - V(parsed) returns the services of O(running_config). Nothing of the host is needed.
     type: str
     choices: [merged, replaced, overridden, deleted, gathered, rendered, parsed]

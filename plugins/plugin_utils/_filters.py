@@ -15,7 +15,7 @@ from typing import Any, Iterator, TypeVar
 from ansible.errors import AnsibleFilterError
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
 from ansible_collections.linux.lvs.plugins.module_utils._model import Table
-from ansible_collections.linux.lvs.plugins.module_utils._table import declared, read_entries
+from ansible_collections.linux.lvs.plugins.module_utils._table import EntrySpec, declared, read_entries
 from jinja2 import Undefined
 
 EACH = "*"
@@ -32,6 +32,18 @@ def input_told(value: Any) -> Iterator[None]:
         yield
     except InvalidInput as error:
         raise AnsibleFilterError(str(error)) from None
+
+
+def entries_of(services: Any) -> list[EntrySpec]:
+    """Services as ipvs_table takes them, without asking whether what they have goes together.
+
+    Raises InvalidInput with all values that are wrong.
+    """
+    problems: list[str] = []
+    entries = read_entries(services, "services", problems)
+    if problems:
+        raise InvalidInput(problems)
+    return entries
 
 
 def table_of(services: Any) -> Table:

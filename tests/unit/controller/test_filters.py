@@ -25,6 +25,7 @@ from ansible_collections.linux.lvs.plugins.filter import (
     to_ipvsadm,
 )
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import render
+from ansible_collections.linux.lvs.plugins.module_utils._model import table_to_options
 from ansible_collections.linux.lvs.tests.unit.controller.repository import FILTERS, read_yaml
 from ansible_collections.linux.lvs.tests.unit.tables import ANY_TABLES, sensible
 from hypothesis import given
@@ -180,6 +181,41 @@ def test_servers_are_selected_by_address_in_every_service():
     assert found[0] == {"name": name, "service": web, "server": SERVICES[0]["servers"][1]}
     assert [entry["service"] for entry in found[1:]] == [{"fwmark": 7, "family": "ipv6"}] * 2
     assert [entry["server"]["port"] for entry in found[1:]] == [0, 81]
+
+
+def test_entries_that_make_no_sense_do_not_keep_servers_from_being_selected():
+    service = {"fwmark": 7, "family": "ipv4"}
+    found = selected([{**service, "servers": [{"address": "198.51.100.1", "port": 80}]}, *SERVICES])
+    assert [entry["name"] for entry in found] == [
+        "tcp 192.0.2.1:80 -> 198.51.100.1:8080",
+        "fwmark 7 (ipv4) -> 198.51.100.1:80",
+    ]
+    assert found[1]["service"] == service
+    assert found[1]["server"] == {
+        "address": "198.51.100.1",
+        "port": 80,
+        "forwarding": "direct",
+        "weight": 1,
+        "upper_threshold": 0,
+        "lower_threshold": 0,
+    }
+
+
+@given(ANY_TABLES)
+def test_whatever_a_kernel_holds_its_servers_are_selected_as_they_were_read(table):
+    services = table_to_options(table)
+    addresses = [server["address"] for service in services for server in service["servers"]]
+    found = selected(services, addresses)
+    assert [entry["server"] for entry in found] == [server for service in services for server in service["servers"]]
+
+
+def test_wrong_services_are_told_when_servers_are_selected():
+    server = {"address": "198.51.100.1", "weight": -1}
+    assert refused(selected, [{"fwmark": 7}, {"fwmark": 7, "servers": [server, 7]}]) == (
+        "services[1].servers[1]: 7 is not a dictionary; "
+        "services[1].servers[0].weight: -1 is not between 0 and 2147483647; "
+        "services[1]: fwmark 7 (ipv4) is the same service as services[0]"
+    )
 
 
 def test_servers_of_no_service_are_none():
