@@ -58,7 +58,8 @@ notes:
   - >-
     Values that make no sense are refused before anything is changed, also those that the kernel would take (direct or
     tunnel forwarding to another port, for example), all of them at once and each with the name of its option. An
-    entry that would not change is never refused: when it holds what this module would not create, there is a warning.
+    entry that would not change is never refused, nor a server of which only the weight would, so that it can always be
+    taken out of service and put back: when it holds what this module would not create, there is a warning.
   - >-
     After every change the kernel is read again and compared with what was asked for. When the kernel refuses an
     operation half-way, what the task changed before is led back as far as nobody else changed it meanwhile; the error

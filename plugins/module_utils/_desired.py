@@ -8,7 +8,7 @@ Private to linux.lvs: may change in any release.
 Options that were left out keep what an entry has. Options that depend on another follow it: what a new scheduler
 does not know is dropped, and so are the netmask and engine of a service that is no longer persistent and the
 tunnel options of a server that leaves its tunnel. Entries that would not change are never refused, whatever the
-kernel holds; about such a warning is given.
+kernel holds, nor are servers of which only the weight would; about such a warning is given.
 """
 
 from __future__ import annotations
@@ -90,9 +90,18 @@ def merge_server(
     merged = _merged_server(spec, service, None if reset else current)
     if merged == current:
         return current
-    problems = _beyond(spec.given, current, _THRESHOLDS) + server_problems(service, merged, spec.given)
-    _refuse(problems, path)
+    # whatever else the kernel holds of it: taking a server out of service and back must always be possible
+    if not alike_but_for_weight(merged, current):
+        problems = _beyond(spec.given, current, _THRESHOLDS) + server_problems(service, merged, spec.given)
+        _refuse(problems, path)
     return merged
+
+
+def alike_but_for_weight(server: Server, current: Server | None) -> bool:
+    """Whether a server would be what the kernel has, its weight at most aside."""
+    if current is None or server is current:
+        return current is not None
+    return server == current._replace(weight=server.weight)
 
 
 def new_server(spec: ServerSpec, service: ServiceKey) -> Server:
@@ -207,12 +216,8 @@ def with_drained_server(table: Table, service: ServiceKey, spec: ServerSpec, dra
         return Desired(table)
     if entry.servers[key].weight > 0:
         _keep_active(entry, key, drain.minimum_active, "drain")
-    if spec.given:
-        desired = with_server(table, service, replace(spec, given={**spec.given, "weight": 0}))
-        return replace(desired, awaited=((service, key),))
-    # whatever else the kernel holds of it: taking a server out of service must always be possible
-    servers = {**entry.servers, key: entry.servers[key]._replace(weight=0)}
-    return Desired({**table, service: Entry(entry.service, servers)}, awaited=((service, key),))
+    desired = with_server(table, service, replace(spec, given={**spec.given, "weight": 0}))
+    return replace(desired, awaited=((service, key),))
 
 
 def _keep_active(entry: Entry, server: ServerKey, minimum: int, verb: str) -> None:
@@ -227,7 +232,7 @@ def _keep_active(entry: Entry, server: ServerKey, minimum: int, verb: str) -> No
 
 
 def oddities(problems: Sequence[str], entry: str) -> tuple[str, ...]:
-    """Warnings about an entry that the kernel holds though it makes no sense, and that stays so."""
+    """Warnings about an entry that the kernel holds though it makes no sense, and that stays so, its weight aside."""
     return tuple(f"{entry}: the kernel holds it so, left as it is: {problem}" for problem in problems)
 
 

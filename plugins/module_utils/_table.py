@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Sequence
 
 from ._address import FAMILIES, pack, parse_network
-from ._desired import Desired, merge_server, merge_service, oddities, one_packet_warning
+from ._desired import Desired, alike_but_for_weight, merge_server, merge_service, oddities, one_packet_warning
 from ._errors import InvalidInput
 from ._model import (
     MAX_MARK,
@@ -268,7 +268,7 @@ def _entry(
         held = there.get(name)
         try:
             merged = merge_server(_with_kept_weight(server, held, scope.keep_weights), key, held, f"{path}.", resets)
-            if merged is held:
+            if alike_but_for_weight(merged, held):
                 warnings.extend(oddities(server_problems(key, merged), f"{path}: {key} -> {name}"))
             servers[name] = merged
         except InvalidInput as error:

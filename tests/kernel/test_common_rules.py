@@ -222,7 +222,7 @@ def test_odd_server_is_left_with_a_warning(netns, quick, server, line, same, war
     assert before.save[1].strip() == line
     result = ok(quick("ipvs_server", service=HTTP, address=REAL, **same))
     assert (result["changed"], result["commands"], warned(result)) == (False, [], [warning])
-    assert failed(quick("ipvs_server", service=HTTP, address=REAL, **same, weight=2)) == refusal
+    assert failed(quick("ipvs_server", service=HTTP, address=REAL, **same, weight=2, upper_threshold=2)) == refusal
     assert seen(netns) == before
 
 
@@ -245,10 +245,33 @@ def test_odd_server_beside_does_not_stand_in_the_way(netns, quick):
     assert netns.save() == [f"-A {WEB} -s rr", f"-a {WEB} -r {REAL}:81 -g -w 1", f"-a {WEB} -r 198.51.100.2:80 -g -w 1"]
 
 
-def test_odd_server_can_be_drained_and_is_left_odd(netns, quick):
-    put(netns, (TCP, Service(TCP)), (TCP, ODD_SERVERS["direct server on another port"][0]))
-    assert ok(quick("ipvs_server", service=HTTP, address=REAL, port=81, state="drained"))["changed"]
-    assert netns.save() == [f"-A {WEB} -s wlc", f"-a {WEB} -r {REAL}:81 -g -w 0"]
+@pytest.mark.parametrize(("server", "line", "same", "warning", "refusal"), ODD_SERVERS.values(), ids=ODD_SERVERS)
+@pytest.mark.parametrize("attributes", ["left out", "given"])
+def test_odd_server_can_be_drained_and_put_back_and_is_left_odd(
+    netns, quick, server, line, same, warning, refusal, attributes
+):
+    """Taking a server out of service and back must always be possible."""
+    put(netns, (TCP, Service(TCP)), (TCP, server))
+    given = {name: value for name, value in same.items() if attributes == "given" or name == "port"}
+    for options, weight in (({"state": "drained"}, 0), ({"weight": 3}, 3)):
+        result = ok(quick("ipvs_server", service=HTTP, address=REAL, **given, **options))
+        assert (result["changed"], warned(result)[0]) == (True, warning)
+        held = [found.strip() for found in seen(netns).save]
+        assert held == [f"-A {WEB} -s wlc", line.replace("-w 1", f"-w {weight}")]
+
+
+@pytest.mark.parametrize("state", ["merged", "replaced", "overridden"])
+def test_odd_servers_can_be_drained_and_put_back_in_a_table(netns, quick, state):
+    server, line, _same, warning, _refusal = ODD_SERVERS["direct server on another port"]
+    put(netns, (TCP, Service(TCP)), (TCP, server))
+    services = ok(quick("ipvs_table", state="gathered"))["gathered"]
+    for weight in (0, 3):
+        services[0]["servers"][0]["weight"] = weight
+        result = ok(quick("ipvs_table", state=state, services=services))
+        assert (result["changed"], warned(result)[0]) == (True, f"services[0].servers[0]: {warning}")
+        assert netns.save()[1] == line.replace("-w 1", f"-w {weight}")
+    services[0]["servers"][0]["weight"] = 9
+    assert ok(quick("ipvs_table", state=state, services=services, keep_weights="all"))["changed"] is False
 
 
 def test_null_is_left_out_like_everywhere_in_ansible(netns, quick):

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._desired import (
     Desired,
@@ -498,11 +500,25 @@ def test_odd_server_that_would_not_change_is_warned_of_and_not_refused(odd, prob
 
 @pytest.mark.parametrize(("odd", "problem"), ODD_SERVERS, ids=[case[1] for case in ODD_SERVERS])
 def test_odd_server_that_would_change_is_refused(odd, problem):
+    spec = ServerSpec(odd.key.address, odd.key.port, {"forwarding": "tunnel", "weight": 9})
     with pytest.raises(InvalidInput) as caught:
-        with_server(
-            {HTTP: Entry(PLAIN, {odd.key: odd})}, HTTP, ServerSpec(odd.key.address, odd.key.port, {"weight": 9})
-        )
-    assert caught.value.problems == (problem,)
+        with_server({HTTP: Entry(PLAIN, {odd.key: odd})}, HTTP, spec)
+    assert caught.value.problems == (problem.replace("not direct", "not tunnel"),)
+
+
+@pytest.mark.parametrize(("odd", "problem"), ODD_SERVERS, ids=[case[1] for case in ODD_SERVERS])
+def test_odd_server_of_which_only_the_weight_would_change_is_warned_of_and_not_refused(odd, problem):
+    table = {HTTP: Entry(PLAIN, {odd.key: odd})}
+    attributes = {name: getattr(odd, name) for name in ("forwarding", "upper_threshold", "lower_threshold")}
+    warnings = (f"{HTTP} -> {odd.key}: the kernel holds it so, left as it is: {problem}",)
+    for given_options in ({}, attributes):
+        spec = ServerSpec(odd.key.address, odd.key.port, given_options)
+        drained = with_drained_server(table, HTTP, spec, DrainSpec())
+        assert drained.table[HTTP].servers == {odd.key: odd._replace(weight=0)}
+        assert (drained.awaited, drained.warnings) == (((HTTP, odd.key),), warnings)
+        back = with_server(drained.table, HTTP, replace(spec, given={**given_options, "weight": 9}))
+        assert back.table[HTTP].servers == {odd.key: odd._replace(weight=9)}
+        assert back.warnings == warnings
 
 
 def test_service_keeps_its_servers_and_the_others():

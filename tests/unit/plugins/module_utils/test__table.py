@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._errors import InvalidInput
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import parse, render
@@ -378,6 +380,26 @@ def test_odd_entries_that_stay_are_warned_of_with_their_path():
         "services[1].servers[0]: tcp 192.0.2.1:80 -> 198.51.100.1:81: the kernel holds it so, left as it is:"
         " port: 81 is not the service's port 80; another port needs forwarding nat, not direct",
     )
+
+
+@pytest.mark.parametrize("state", ["merged", "replaced", "overridden"])
+def test_odd_servers_of_which_only_the_weight_changes_are_warned_of_with_their_path(state):
+    entry = ODD["direct server on another port"]
+    services = table_to_options({HTTP: entry})
+    services[0]["servers"][0]["weight"] = 0
+    desired = with_table({HTTP: entry}, _spec(state, services))
+    (server,) = desired.table[HTTP].servers.values()
+    assert (server.key.port, server.weight) == (81, 0)
+    (warning,) = desired.warnings
+    assert warning.startswith("services[0].servers[0]: tcp 192.0.2.1:80 -> 198.51.100.1:81: the kernel holds it so")
+
+
+@pytest.mark.parametrize("keep", ["zero", "all"])
+def test_a_kept_weight_is_no_reason_to_refuse_an_odd_server(keep):
+    entry = ODD["direct server on another port"]
+    drained = Entry(entry.service, {key: server._replace(weight=0) for key, server in entry.servers.items()})
+    spec = replace(_spec("replaced", table_to_options({HTTP: entry})), keep_weights=keep)
+    assert with_table({HTTP: drained}, spec).table == {HTTP: drained}
 
 
 def test_what_the_options_cannot_say_is_a_warning_with_its_path():
