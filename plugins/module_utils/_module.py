@@ -63,7 +63,9 @@ class LvsModule(AnsibleModule):  # type: ignore[misc]
         self._reading = True
         try:
             super().__init__(argument_spec=spec, supports_check_mode=True)
-        except TypeError:  # ansible-core looks for suboptions in whatever was given for a dictionary, a number too
+        # ansible-core looks for suboptions in whatever was given for a dictionary, a number too, and makes a whole number
+        # of an infinite one
+        except (TypeError, OverflowError):
             problems = self._read_all()[1]
             if not problems:
                 raise

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -105,6 +106,9 @@ WRONG_SERVICES = [
         "persistence_netmask: '33' is neither an IPv4 netmask such as 255.255.255.0 nor a prefix length"
         " between 0 and 32",
     ),
+    ({**HTTP, "port": math.inf}, "port: inf is not a whole number between 0 and 65535"),
+    ({**HTTP, "drain_timeout": -math.inf}, "drain_timeout: -inf is not a whole number between 0 and 2147483647"),
+    ({**HTTP, "drain_timeout": math.nan}, "drain_timeout: nan is not a whole number between 0 and 2147483647"),
     ({**HTTP, "port": 0}, "port: 0 (all ports) needs a persistent service: give persistence_timeout"),
     *(
         ({**HTTP, "address": address}, f"address: {address} {NOT_UNICAST}")
@@ -134,6 +138,13 @@ WRONG_SERVERS = [
     ({"service": 7}, "service: 7 is not a dictionary"),
     ({"service": [1, 2]}, "service: [1, 2] is not a dictionary"),
     ({"service": "http"}, "service: 'http' is not a dictionary"),
+    ({"service": {**HTTP, "port": math.inf}}, "service.port: inf is not a whole number between 0 and 65535"),
+    (
+        {"weight": math.inf, "address": "x", "drain_timeout": math.inf},
+        "drain_timeout: inf is not a whole number between 0 and 2147483647;"
+        " address: 'x' is not an IPv4 or IPv6 address (names are not resolved);"
+        " weight: inf is not a whole number between 0 and 2147483647",
+    ),
     ({"address": "fe80::1%eth0"}, f"address: 'fe80::1%eth0' {SCOPE}"),
     ({"address": "224.0.0.1"}, "address: 224.0.0.1 is not a unicast address, so it can't be a real server"),
     ({"address": "ff02::1"}, "address: ff02::1 is not a unicast address, so it can't be a real server"),
