@@ -172,7 +172,7 @@ def _warnings(desired: SyncDaemon | None, steps: Any) -> tuple[str, ...]:
 
 
 def _desired(spec: DaemonSpec | None, current: SyncDaemon | None) -> SyncDaemon | None:
-    merged = merge_daemon(spec, current) if spec else None
+    merged = merge_daemon(spec, current, _mtu) if spec else None
     # what the kernel will choose for a new daemon makes no difference yet
     return current if current and _foreseen(merged) == current else merged
 
@@ -181,9 +181,13 @@ def _foreseen(daemon: SyncDaemon | None) -> SyncDaemon | None:
     """The daemon with what the kernel will choose."""
     if daemon is None or daemon.sync_maxlen is not None:
         return daemon
-    found = interface(daemon.interface)
-    maxlen = derived_maxlen(daemon.role, daemon.multicast_group, found.mtu if found else DEFAULT_MTU)
+    maxlen = derived_maxlen(daemon.role, daemon.multicast_group, _mtu(daemon.interface))
     return replace(daemon, sync_maxlen=maxlen)
+
+
+def _mtu(name: str) -> int:
+    found = interface(name)
+    return found.mtu if found else DEFAULT_MTU
 
 
 def _options(daemon: SyncDaemon | None) -> dict[str, Any]:

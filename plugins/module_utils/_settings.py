@@ -12,11 +12,12 @@ change a daemon: one that is to be another is stopped and started.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from ._address import family_of, is_multicast, parse_address
 from ._errors import InvalidInput
 from ._model import (
+    DEFAULT_MTU,
     MAX_INTERFACE,
     MAX_SYNC_ID,
     MAX_TIMEOUT,
@@ -28,6 +29,7 @@ from ._model import (
     Table,
     Timeouts,
     daemon_problems,
+    derived_maxlen,
     sorted_keys,
 )
 from ._options import Reader
@@ -103,14 +105,27 @@ def _parse_group(value: Any) -> str:
     return address
 
 
-def merge_daemon(spec: DaemonSpec, current: SyncDaemon | None) -> SyncDaemon:
-    """The daemon with what was given, everything else kept. Raises InvalidInput."""
+def merge_daemon(
+    spec: DaemonSpec, current: SyncDaemon | None, mtu_of: Callable[[str], int] = lambda interface: DEFAULT_MTU
+) -> SyncDaemon:
+    """The daemon with what was given, everything else kept. Raises InvalidInput.
+
+    What the kernel derived from one family of groups is no choice of anybody's for the other, so it is not kept.
+    """
     given = {**spec.given, **({"sync_maxlen": None} if spec.given.get("sync_maxlen") == 0 else {})}
+    if current and "sync_maxlen" not in given and _is_of_other_family(given.get("multicast_group"), current):
+        derived = derived_maxlen(current.role, current.multicast_group, mtu_of(current.interface))
+        if current.sync_maxlen == derived:
+            given["sync_maxlen"] = None
     merged = replace(current, **given) if current else SyncDaemon(role=spec.role, **given)
     problems = daemon_problems(merged)
     if problems and merged != current:
         raise InvalidInput(problems)
     return merged
+
+
+def _is_of_other_family(group: str | None, current: SyncDaemon) -> bool:
+    return group is not None and family_of(group) != family_of(current.multicast_group)
 
 
 def daemon_steps(current: SyncDaemon | None, desired: SyncDaemon | None) -> tuple[DaemonStep, ...]:

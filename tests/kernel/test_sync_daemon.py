@@ -62,6 +62,18 @@ FULL_SHOWN = "mcast=sync1, syncid=255, maxlen=9000, group=239.1.2.3, port=65535,
 # what is done, our options, what ipvsadm shows, with the kernel's own sync_maxlen of master and backup
 STEPS = [
     ("a new one takes the kernel's defaults", BASE, "mcast=sync0, syncid=7, maxlen={0}, " + DEFAULTS, (1472, 1472)),
+    (
+        "the kernel's own for an IPv6 group",
+        {**BASE, "multicast_group": "ff02::81"},
+        "mcast=sync0, syncid=7, maxlen=1452, " + DEFAULTS.replace("224.0.0.81", "ff02::81"),
+        None,
+    ),
+    (
+        "the kernel's own for an IPv4 group again",
+        {**BASE, "multicast_group": "224.0.0.81"},
+        "mcast=sync0, syncid=7, maxlen=1472, " + DEFAULTS,
+        None,
+    ),
     ("interface", {**BASE, "interface": "sync1"}, "mcast=sync1, syncid=7, maxlen=1472, " + DEFAULTS, None),
     ("sync_id", {"interface": "sync1", "sync_id": 8}, "mcast=sync1, syncid=8, maxlen=1472, " + DEFAULTS, None),
     ("every option", FULL, FULL_SHOWN, None),

@@ -143,6 +143,28 @@ def test_sync_maxlen_that_the_kernel_would_change_is_told(role, group, maxlen, r
     assert merge_daemon(spec, odd) == odd  # what the kernel holds is not refused
 
 
+FOUR, SIX = "224.0.0.81", "ff02::81"
+
+
+@pytest.mark.parametrize(
+    ("role", "old", "maxlen", "options", "merged"),
+    [
+        ("master", FOUR, 1472, {"multicast_group": SIX}, None),
+        ("master", SIX, 1452, {"multicast_group": FOUR}, None),
+        ("backup", FOUR, 8972, {"multicast_group": SIX}, None),
+        ("master", FOUR, 8972, {"multicast_group": SIX}, 8972),
+        ("backup", FOUR, 1472, {"multicast_group": SIX}, 1472),
+        ("master", FOUR, 1472, {"multicast_group": SIX, "sync_maxlen": 1472}, 1472),
+        ("master", FOUR, 1472, {"multicast_group": "239.0.0.1"}, 1472),
+        ("master", FOUR, 1472, {"sync_id": 8}, 1472),
+    ],
+)
+def test_sync_maxlen_that_the_kernel_derived_follows_the_family_of_the_group(role, old, maxlen, options, merged):
+    current = SyncDaemon(role, "eth1", 9, maxlen, old)
+    daemon = merge_daemon(DaemonSpec(role, options), current, {"eth1": 9000}.__getitem__)
+    assert daemon == replace(current, **{**options, "sync_maxlen": merged})
+
+
 STEPS = (
     (None, None, ()),
     (RUNNING, RUNNING, ()),
