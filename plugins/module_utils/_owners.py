@@ -35,6 +35,8 @@ _STARTS = (  # links that start a program with the host: of systemd, of SysV, of
 )
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)=(.*)")
 _WILDCARDS = re.compile(r"[*?\[]")
+_INTERPRETER = re.compile(r"(?:perl|python|(?:ba|da|k|z|)sh)[0-9.]*")
+_CODE = re.compile(r"-[A-Za-z]*[ceEm]")  # options after which no script comes, but what to run
 _ADDS_SERVICE = re.compile(r"\s*(?:ipvsadm\s+)?(?:-A|--add-service)")
 
 _KEEPALIVED = "/etc/keepalived/keepalived.conf"
@@ -160,8 +162,7 @@ class Host:
         for directory in self.names("/proc/[0-9]*"):
             with suppress(OSError):  # it ended
                 words = self._words(f"{directory}/cmdline")
-                names = {os.path.basename(word) for word in words[:3]}
-                if program in names and self._ours(directory, "pid"):
+                if _program(words) == program and self._ours(directory, "pid"):
                     yield Process(words, self._ours(directory, "net"))
 
     def _words(self, path: str) -> list[str]:
@@ -175,6 +176,15 @@ class Host:
         except OSError:
             return True
         return (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+def _program(words: Sequence[str]) -> str:
+    """What a process runs; of an interpreter the script, as it names it first. What has the name as an argument does not."""
+    name = os.path.basename(words[0]) if words else ""
+    if not _INTERPRETER.fullmatch(name):
+        return name
+    script = next((word for word in words[1:] if not word.startswith("-") or _CODE.fullmatch(word)), "")
+    return os.path.basename(script)
 
 
 def _reason(error: Exception) -> str:

@@ -191,6 +191,43 @@ def test_children_are_no_further_owners(place):
     assert shown(found(place(files))) == [("keepalived", "tcp 192.0.2.1:80", False, True)]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["keepalived"],
+        ["/usr/sbin/keepalived", "--dont-fork"],
+        ["/bin/sh", "/usr/local/sbin/keepalived"],
+        ["python3.11", "-u", "/opt/keepalived"],
+    ],
+    ids=" ".join,
+)
+def test_program_and_interpreter_of_a_script_run_it(place, words):
+    assert shown(found(place({CONF: WEB, **process(7, *words)})))[0][3] is True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["systemctl", "status", "keepalived"],
+        ["journalctl", "-u", "keepalived", "-f"],
+        ["ls", "-l", "/etc/keepalived"],
+        ["vi", "keepalived"],
+        ["sh", "-c", "ls /etc/keepalived"],
+        ["bash", "-ec", "keepalived"],
+        ["/usr/bin/perl", "-we", "print @ARGV", "keepalived"],
+        ["python3", "-m", "keepalived"],
+        ["perl"],
+        ["sh", "-"],
+        ["keepalived tcp:192.0.2.1:80"],
+        [""],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_process_that_has_the_name_as_an_argument_does_not_run_it(place, words):
+    assert shown(found(place({CONF: WEB, **process(7, *words)}))) == [("keepalived", "tcp 192.0.2.1:80", False, False)]
+
+
 @pytest.mark.parametrize(("kind", "running"), [("net", False), ("pid", False), ("mnt", True)])
 def test_process_of_another_namespace_or_container_is_not_ours(place, tmp_path, kind, running):
     host = place({CONF: WEB, **process(7, "keepalived"), "/ours": "", "/theirs": ""})
