@@ -141,9 +141,14 @@ def templates_expire() -> bool:
     return bool(_sysctl("expire_quiescent_template"))
 
 
-def rates_stand_still() -> bool:
-    """Whether the kernel was told to estimate nothing (net.ipv4.vs.run_estimation)."""
-    return _sysctl("run_estimation") == 0
+def why_counters_stand_still() -> str | None:
+    """What keeps the kernel from estimating, which is when it adds up too (ip_vs_est.c); None when nothing does."""
+    if _sysctl("run_estimation") == 0:
+        return "net.ipv4.vs.run_estimation is 0"
+    with suppress(Unsupported):  # before Linux 6.2
+        if not read_sysctl("est_cpulist").strip():
+            return "net.ipv4.vs.est_cpulist is empty"
+    return None
 
 
 def _sysctl(name: str) -> int | None:

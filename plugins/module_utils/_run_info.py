@@ -53,8 +53,9 @@ def _info_request(options: Reader, check_mode: bool) -> tuple[Sequence[str], Ser
 
 
 def _warnings(gather: Sequence[str], key: ServiceKey | None) -> Iterator[str]:
-    if "stats" in gather and _host.rates_stand_still():
-        yield "stats: figures for a second stand still, as net.ipv4.vs.run_estimation is 0"
+    why = _host.why_counters_stand_still() if "stats" in gather else None
+    if why:
+        yield f"stats: counters stand still, totals and figures for a second, as {why}"
     if "connections" in gather and key and key.fwmark:
         yield (
             "connections: the kernel does not say which came by a mark; of a service by mark only the memories of"

@@ -37,7 +37,8 @@ options:
     default: zeroed
 notes:
   - >-
-    The kernel adds up every two seconds. What it has not added up yet is not zeroed and shows a moment later.
+    The kernel adds up every two seconds. What it has not added up yet is not zeroed and shows a moment later, or while
+    estimation is stopped (C(net.ipv4.vs.run_estimation), C(net.ipv4.vs.est_cpulist)), once it goes on.
 seealso:
   - module: linux.lvs.ipvs_info
 """

@@ -272,8 +272,9 @@ daemons:
 stats:
   description:
     - What the kernel counted, of each service and its servers. Totals are since the entry was added or its counters
-      were zeroed. Figures for a second are the kernel's estimate over the last seconds; they stand still while
-      C(net.ipv4.vs.run_estimation) is 0, and a warning says so.
+      were zeroed; the kernel adds up every two seconds. Figures for a second are its estimate over the last seconds.
+      Both stand still while C(net.ipv4.vs.run_estimation) is 0 or C(net.ipv4.vs.est_cpulist) is empty, and a warning
+      says so. Connections by kind do not.
     - Empty when the kernel has no IPVS loaded.
   returned: when V(stats) is gathered
   type: list

@@ -65,8 +65,8 @@ options:
         (V(1) and V(2), which are the same wish and returned as V(1)), or always (V(3)).
       - V(drop_packet), V(0) to V(3), default V(0). Drop some packets, in the same modes.
       - V(est_cpulist), a list of CPUs, since Linux 6.2. On which CPUs rates are estimated, such as V(0-3,8), V(all),
-        V(0-N:1/2) (every other one) or a list. An empty text is none, which stops the estimation. By default these
-        are the CPUs that the system uses for its own work.
+        V(0-N:1/2) (every other one) or a list. An empty text is none, which stops the estimation as
+        V(run_estimation) does. By default these are the CPUs that the system uses for its own work.
       - V(est_nice), V(-20) to V(19), default V(0), since Linux 6.2. Niceness of the estimation.
       - V(expire_nodest_conn), boolean, default V(0). End connections to a server that was removed at once, so that
         clients are told. Otherwise their packets are dropped until it comes back.
@@ -81,8 +81,8 @@ options:
         error.
       - V(pmtu_disc), boolean, default V(1), since Linux 3.7. Refuse packets that are too long for the way to the
         server. With V(0) those that go into a tunnel are cut up.
-      - V(run_estimation), boolean, default V(1), since Linux 5.16. Estimate rates. With V(0) they are frozen, which
-        saves time where there are very many services.
+      - V(run_estimation), boolean, default V(1), since Linux 5.16. Estimate rates, and add up totals. With V(0) both
+        are frozen, which saves time where there are very many services. With V(1) again the totals catch up.
       - V(schedule_icmp), boolean, default V(0), since Linux 4.3. Schedule ICMP errors that belong to no connection,
         for directors that share their clients.
       - V(secure_tcp), V(0) to V(3), default V(0). A stricter table of TCP states, in the modes of V(drop_entry).

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from helpers import counted_all, ok, seen, warned
 
@@ -149,15 +151,32 @@ def test_daemons_are_those_of_ipvsadm_master_first(netns, quick):
     assert [ok(quick("ipvs_sync_daemon", **daemon))["changed"] for daemon in daemons] == [False, False]
 
 
-def test_rates_that_stand_still_are_warned_of(netns, quick):
-    netns.restore(TABLE)
-    netns.run("sysctl", "-qw", "net.ipv4.vs.run_estimation=0")
-    assert warned(ok(quick("ipvs_info"))) == [
-        "stats: figures for a second stand still, as net.ipv4.vs.run_estimation is 0"
+@pytest.mark.parametrize(
+    ("name", "stopped", "again", "why"),
+    [("run_estimation", "0", "1", "is 0"), ("est_cpulist", "", "all", "is empty")],
+    ids=["run_estimation", "est_cpulist"],
+)
+def test_counters_that_stand_still_are_warned_of(network, netns, quick, traffic, name, stopped, again, why):
+    net = network(servers=1)
+    service, (real,) = f"{net.VIP}:80", net.addresses
+    netns.restore(f"-A -t {service} -s rr\n-a -t {service} -r {real}:80 -m -w 1\n")
+    traffic.listen(net.servers[0], "tcp", 80)
+    netns.run("sh", "-ec", f"echo '{stopped}' >/proc/sys/net/ipv4/vs/{name}")
+    for _time in range(3):
+        traffic.connect(net.client, "tcp", net.VIP, 80)
+    time.sleep(5)  # the kernel adds up every two seconds
+    result = ok(quick("ipvs_info"))
+    assert warned(result) == [
+        f"stats: counters stand still, totals and figures for a second, as net.ipv4.vs.{name} {why}"
     ]
+    (stats,) = result["stats"]
+    assert set(stats["counters"].values()) == {0}
+    assert [(row["active"], set(row["counters"].values())) for row in stats["servers"]] == [(3, {0})]
     assert warned(ok(quick("ipvs_info", gather=["services", "version"]))) == []
-    netns.run("sysctl", "-qw", "net.ipv4.vs.run_estimation=1")
-    assert warned(ok(quick("ipvs_info"))) == []
+    netns.run("sh", "-ec", f"echo '{again}' >/proc/sys/net/ipv4/vs/{name}")
+    counted_all(netns, service, 3)
+    result = ok(quick("ipvs_info"))
+    assert (warned(result), result["stats"][0]["counters"]["connections"]) == ([], 3)
 
 
 def test_version_is_that_of_ipvsadm(netns, quick):
