@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Callable, Collection, ContextManager, Iterable, Iterator, Sequence
 
-from ._desired import Awaited, Desired, drain_kinds, drain_warnings, drained_first
+from ._desired import Awaited, Desired, drain_kinds, drain_warnings, drained_first, takeover_warnings
 from ._errors import Conflict, LvsError, Unsettled
 from ._ipvsadm import command
 from ._model import CONNECTION_KINDS, Connections, Service, ServiceKey, Table
@@ -148,7 +148,12 @@ def _passed_through(task: Task, table: Table, desired: Desired) -> tuple[Table, 
 def _warnings(task: Task, table: Table, desired: Desired, awaited: Sequence[Awaited]) -> tuple[str, ...]:
     services = dict.fromkeys(service for service, _server in awaited)
     return desired.warnings + tuple(
-        warning for key in services for warning in drain_warnings(table[key].service, task.templates_expire())
+        warning
+        for key in services
+        for warning in (
+            *drain_warnings(table[key].service, task.templates_expire()),
+            *takeover_warnings(key, desired.table, task.drain.timeout),
+        )
     )
 
 

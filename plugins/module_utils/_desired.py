@@ -295,3 +295,16 @@ def drain_warnings(service: Service, templates_expire: bool) -> tuple[str, ...]:
             " instead of sent to another one"
         )
     return tuple(warnings)
+
+
+def takeover_warnings(key: ServiceKey, desired: Table, seconds: int) -> tuple[str, ...]:
+    """What a drain of a service that goes keeps from its clients: another service that would take them at once."""
+    wider = key._replace(port=0)
+    if key in desired or not key.port or wider not in desired:
+        return ()
+    if not any(server.weight > 0 for server in desired[wider].servers.values()):
+        return ()
+    return (
+        f"{key} is drained before it goes: for up to {seconds} s its new clients are refused instead of sent to {wider},"
+        " which takes them at once where drain_timeout is 0",
+    )

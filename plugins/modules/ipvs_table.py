@@ -192,6 +192,11 @@ notes:
     as long as the longest of them, not the sum. The lock is given back meanwhile, and the table is read and planned
     again afterwards. A wait that is longer than the connection to the host lives is a case for C(async) and C(poll);
     the system log tells every half minute what is left.
+  - >-
+    A service that goes refuses new clients as long as it is drained, also those that another service would take once it
+    is gone. When that is the service on port 0 of the same address and protocol, a warning says so. Packets of a firewall
+    mark may then meet a service by address, which this module can't know. Where clients are to be handed over at once,
+    remove such a service without O(drain_timeout).
 seealso:
   - module: linux.lvs.ipvs_service
   - module: linux.lvs.ipvs_server

@@ -195,3 +195,23 @@ def test_services_that_refuse_clients_meanwhile_are_warned_of(netns, quick, chec
         "fwmark 1 (ipv4) uses scheduler sh without sh-fallback",
         "fwmark 2 (ipv4) is persistent and net.ipv4.vs.expire_quiescent_template is 0",
     ]
+
+
+def test_service_that_keeps_clients_from_another_one_meanwhile_is_warned_of(site, module):
+    """The kernel looks for the service of the port first, whatever the weights of its servers."""
+    vip, first = site.net.VIP, site.first
+    site.director.restore(f"-A -t {vip}:0 -s rr -p 60\n-a -t {vip}:0 -r {first}:0 -m -w 1\n")
+    options = {"state": "deleted", "services": [site.service(81)]}
+    assert warned(ok(module("ipvs_table", check=True, **options))) == []
+    sentence = (
+        f"tcp {vip}:81 is drained before it goes: for up to 30 s its new clients are refused instead of sent to"
+        f" tcp {vip}:0, which takes them at once where drain_timeout is 0"
+    )
+    assert sentence in warned(ok(module("ipvs_table", check=True, drain_timeout=30, **options)))
+    drain = Beside(module, "ipvs_table", drain_timeout=30, **options)
+    eventually(lambda: site.draining(2))
+    with pytest.raises(OSError):
+        site.traffic.connect(site.net.client, "tcp", vip, 81)
+    site.end(81)
+    assert sentence in warned(ok(drain.result()))
+    site.traffic.connect(site.net.client, "tcp", vip, 81)

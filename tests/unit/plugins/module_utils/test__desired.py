@@ -14,6 +14,7 @@ from ansible_collections.linux.lvs.plugins.module_utils._desired import (
     drained_first,
     merge_server,
     merge_service,
+    takeover_warnings,
     with_drained_server,
     with_server,
     with_service,
@@ -724,6 +725,32 @@ DRAIN_WARNINGS = (
 @pytest.mark.parametrize(("name", "service", "expire", "warnings"), DRAIN_WARNINGS, ids=_ids(DRAIN_WARNINGS))
 def test_what_a_drain_does_to_clients_is_warned_of(name, service, expire, warnings):
     assert drain_warnings(service, expire) == warnings
+
+
+WIDER = HTTP._replace(port=0)
+ACTIVE, IDLE = {RIP: NAT}, {RIP: NAT._replace(weight=0)}
+# what goes, what is left, and whether that would take the clients at once
+TAKEOVERS = (
+    ("all ports", HTTP, {WIDER: ACTIVE}, True),
+    ("all ports without a server that takes any", HTTP, {WIDER: IDLE}, False),
+    ("all ports without servers", HTTP, {WIDER: {}}, False),
+    ("another protocol", HTTP, {WIDER._replace(protocol="udp"): ACTIVE}, False),
+    ("another address", HTTP, {WIDER._replace(address="192.0.2.9"): ACTIVE}, False),
+    ("another port", HTTP, {HTTP._replace(port=81): ACTIVE}, False),
+    ("the service stays", HTTP, {WIDER: ACTIVE, HTTP: ACTIVE}, False),
+    ("all ports go", WIDER, {HTTP: ACTIVE}, False),
+    ("a mark", MARK, {WIDER: ACTIVE}, False),
+)
+
+
+@pytest.mark.parametrize(("name", "key", "left", "warned"), TAKEOVERS, ids=_ids(TAKEOVERS))
+def test_clients_that_another_service_would_take_at_once_are_warned_of(name, key, left, warned):
+    desired = {other: Entry(Service(other), servers) for other, servers in left.items()}
+    sentence = (
+        "tcp 192.0.2.1:80 is drained before it goes: for up to 60 s its new clients are refused instead of sent to"
+        " tcp 192.0.2.1:0, which takes them at once where drain_timeout is 0"
+    )
+    assert takeover_warnings(key, desired, 60) == ((sentence,) if warned else ())
 
 
 @st.composite
