@@ -18,7 +18,7 @@ from ._ipvsadm import command
 from ._model import CONNECTION_KINDS, Connections, Service, ServiceKey, Table
 from ._netlink import Kernel
 from ._options import DrainSpec
-from ._plan import Operation, led_back, listed, make_plan, make_steps, shown
+from ._plan import Operation, found_before, led_back, listed, make_plan, make_steps, shown
 
 ATTEMPTS = 5  # to settle a table on which somebody else works too
 LEAD_BACK_ROUNDS = 20
@@ -247,7 +247,9 @@ class _Run:
             return f"{report}; leading it back failed: {error}"
         target, foreign = led_back(now, snapshot, self.journal)
         left = make_plan(now, target)
-        self.journal = [each for each in self.journal if shown(now, each) != shown(snapshot, each)]
+        # what was read before a removal has the weight 0 of our own drain
+        found = found_before(self.journal, self.snapshot)
+        self.journal = [each for each in self.journal if shown(now, each) != found[each.service, each.server]]
         if left:
             cause = next(iter(given_up.values()), "another process keeps changing the table")
             report += f"; leading it back failed: {cause}; to be as before it needs: {listed(left)}"

@@ -120,7 +120,10 @@ def led_back(now: Table, snapshot: Table, journal: Sequence[Operation]) -> tuple
     """
     table = dict(now)
     foreign: list[str] = []
+    found, rebuilt = found_before(journal, snapshot), _rebuilt(journal)
     for operation in reversed(journal):
+        if operation.service not in rebuilt and shown(now, operation) == found[operation.service, operation.server]:
+            continue  # is back already, however often this run changed it
         if shown(table, operation) == operation.before:
             continue  # came back with its service
         service_gone = operation.server is not None and operation.service not in table
@@ -135,6 +138,24 @@ def led_back(now: Table, snapshot: Table, journal: Sequence[Operation]) -> tuple
                 servers[operation.server] = operation.before
             table[operation.service] = Entry(entry.service, servers)
     return table, tuple(foreign)
+
+
+def found_before(
+    journal: Sequence[Operation], snapshot: Table
+) -> dict[tuple[ServiceKey, ServerKey | None], Service | Server | None]:
+    """What each entry of a journal was before the run: before its first operation, as others change things too.
+
+    Servers go and come with their service, so of one that was removed or added the snapshot knows better.
+    """
+    rebuilt = _rebuilt(journal) & set(snapshot)
+    return {
+        (each.service, each.server): shown(snapshot, each) if each.server and each.service in rebuilt else each.before
+        for each in reversed(journal)
+    }
+
+
+def _rebuilt(journal: Sequence[Operation]) -> set[ServiceKey]:
+    return {operation.service for operation in journal if operation.server is None and operation.verb != UPDATE}
 
 
 def shown(table: Table, operation: Operation) -> Service | Server | None:

@@ -159,6 +159,36 @@ def test_long_list_of_what_was_undone_is_shortened(netns, module, monkeypatch, t
     assert failed(module("ipvs_table", state="overridden", services=WANTED)).endswith(" and 9 more, and led back")
 
 
+def test_drain_that_was_led_back_is_no_change(netns, module, monkeypatch):
+    """Two services and a server that go: weights are back as they were, so nothing is left to tell."""
+    netns.restore(
+        f"-A {WEB} -s rr\n-a {WEB} -r {REAL}:80 -m -w 5\n"
+        f"-A -t 192.0.2.2:80 -s rr\n-a -t 192.0.2.2:80 -r {REAL}:80 -m -w 7\n"
+        f"-A -f 7 -s rr\n-a -f 7 -r {REAL}:0 -g -w 9\n"
+    )
+    before = seen(netns)
+    options = {"state": "overridden", "services": [{"fwmark": 7, "scheduler": "rr", "servers": []}], "drain_timeout": 1}
+    # three weights, a server, a service
+    for number in (4, 5, 6):
+        with monkeypatch.context() as patched:
+            Refusing({number}).install(patched)
+            result = module("ipvs_table", **options)
+        assert failed(result).endswith(", and led back"), number
+        assert ("commands" in result, result.get("changed", False)) == (False, False), number
+        assert seen(netns) == before, number
+
+
+def test_drain_whose_way_back_is_refused_is_told(netns, module, monkeypatch):
+    netns.restore(f"-A {WEB} -s rr\n-a {WEB} -r {REAL}:80 -m -w 5\n-A -f 7 -s rr\n-a -f 7 -r {REAL}:0 -g -w 9\n")
+    Refusing(set(range(3, 99))).install(monkeypatch)
+    result = module("ipvs_table", state="deleted", drain_timeout=1)
+    assert "; leading it back failed: update " in failed(result)
+    assert (result["changed"], bare(result["commands"])) == (
+        True,
+        [f"-e {WEB} -r {REAL}:80 -m -w 0", f"-e -f 7 -r {REAL}:0 -g -w 0"],
+    )
+
+
 def test_way_back_that_is_refused_too_says_exactly_what_differs(netns, module, monkeypatch, thirty):
     Refusing(set(range(4, 99))).install(monkeypatch)
     result = module("ipvs_table", state="overridden", services=WANTED)

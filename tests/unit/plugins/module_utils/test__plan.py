@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.linux.lvs.plugins.module_utils._desired import drained_first
 from ansible_collections.linux.lvs.plugins.module_utils._ipvsadm import command, parse
-from ansible_collections.linux.lvs.plugins.module_utils._model import Entry, Server, Service, ServiceKey
+from ansible_collections.linux.lvs.plugins.module_utils._model import Entry, Server, ServerKey, Service, ServiceKey
 from ansible_collections.linux.lvs.plugins.module_utils._plan import Operation, led_back, make_plan, touched
 from ansible_collections.linux.lvs.tests.unit.tables import (
     NEAR_SERVERS,
@@ -112,6 +112,16 @@ def test_led_back_from_any_step_is_the_snapshot(chain, data):
     plan = make_plan(first, second) + make_plan(second, third)
     journal = plan[: data.draw(st.integers(0, len(plan)))]
     assert led_back(applied(first, journal), first, journal) == (first, ())
+
+
+def test_server_that_was_drained_and_removed_and_is_back_was_changed_by_nobody_else():
+    key, name = ServiceKey("ipv4", "tcp", "192.0.2.1", 80), ServerKey("198.51.100.1", 80)
+    server = Server(name, weight=5)
+    idle = server._replace(weight=0)
+    before = {key: Entry(Service(key), {name: server})}
+    journal = [Operation(key, name, server, idle), Operation(key, name, idle, None)]
+    assert led_back({key: Entry(Service(key), {})}, before, journal) == (before, ())
+    assert led_back(before, before, journal) == (before, ())
 
 
 @given(_pairs(), st.data())
