@@ -21,7 +21,8 @@ options:
 requirements:
   - Linux with IPVS, as module C(ip_vs) or built into the kernel (the module is loaded by the kernel itself when it is
     first needed)
-  - CAP_NET_ADMIN in the initial user namespace; usually C(become=true)
+  - root, usually by C(become=true); or CAP_NET_ADMIN in the initial user namespace, and for modules that change
+    something, out of check mode, write access to F(/run/linux-lvs), where their lock is
   - pyroute2 >= 0.5.14
 notes:
   - >-

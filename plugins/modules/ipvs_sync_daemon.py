@@ -68,7 +68,8 @@ options:
   state:
     description:
       - V(present) starts the daemon, or stops and starts it where it differs.
-      - V(absent) stops it, and looks at no other option than O(role).
+      - V(absent) stops it, whatever else it has. O(role) is all that is needed; other options make no difference, but
+        wrong values are refused all the same.
     type: str
     choices: [present, absent]
     default: present
