@@ -15,7 +15,7 @@ from typing import Callable, Collection, ContextManager, Iterable, Iterator, Seq
 from ._desired import Awaited, Desired, drain_kinds, drain_warnings, drained_first, takeover_warnings
 from ._errors import Conflict, LvsError, Unsettled
 from ._ipvsadm import command
-from ._model import CONNECTION_KINDS, Connections, Service, ServiceKey, Table
+from ._model import CONNECTION_KINDS, Connections, Service, ServiceKey, Table, sorted_keys
 from ._netlink import Kernel
 from ._options import DrainSpec
 from ._plan import Operation, found_before, led_back, listed, make_plan, make_steps, shown
@@ -246,7 +246,7 @@ class _Run:
         except LvsError as error:
             return f"{report}; leading it back failed: {error}"
         target, foreign = led_back(now, snapshot, self.journal)
-        left = make_plan(now, target)
+        left = (*make_plan(now, target), *self._lost(now, given_up))
         # what was read before a removal has the weight 0 of our own drain
         found = found_before(self.journal, self.snapshot)
         self.journal = [each for each in self.journal if shown(now, each) != found[each.service, each.server]]
@@ -255,7 +255,17 @@ class _Run:
             report += f"; leading it back failed: {cause}; to be as before it needs: {listed(left)}"
         else:
             report += ", and led back"
-        return report + (f"; left as somebody else changed it meanwhile: {', '.join(foreign)}" if foreign else "")
+        others = [entry for entry in foreign if entry not in given_up]
+        return report + (f"; left as somebody else changed it meanwhile: {', '.join(others)}" if others else "")
+
+    def _lost(self, now: Table, given_up: Collection[str]) -> Iterator[Operation]:
+        """Servers that the kernel did not take back with a service that this run had removed."""
+        for key in sorted_keys(self.removed):
+            before = self.snapshot.get(key, self.removed[key]).servers
+            for server in sorted_keys(before) if key in now else ():
+                operation = Operation(key, server, None, before[server])
+                if server not in now[key].servers and operation.entry in given_up:
+                    yield operation
 
     def _led_to(self, now: Table, target: Table, given_up: dict[str, LvsError]) -> bool:
         """One round of leading back; whether another one is needed, with what the kernel refused noted."""

@@ -202,6 +202,23 @@ def test_way_back_that_is_refused_too_says_exactly_what_differs(netns, module, m
     assert (len(more), len(netns.save())) == (3, len(NOW.splitlines()) + 3)
 
 
+@pytest.mark.parametrize(("drain", "refused"), [(0, {2, 5}), (1, {5, 8})], ids=["at once", "drained"])
+def test_server_that_is_not_taken_back_with_its_service_is_told(netns, module, monkeypatch, drain, refused):
+    netns.restore(
+        f"-A {WEB} -s rr\n-a {WEB} -r {REAL}:80 -m -w 5\n-a {WEB} -r 198.51.100.2:80 -m -w 5\n"
+        f"-A -f 7 -s rr\n-a -f 7 -r {REAL}:0 -g -w 9\n"
+    )
+    Refusing(refused).install(monkeypatch)
+    message = failed(module("ipvs_table", state="deleted", drain_timeout=drain))
+    assert sum(" -r 198.51.100.2:80 " in line for line in netns.save()) == 0
+    lost = "add tcp 192.0.2.1:80 -> 198.51.100.2:80"
+    assert (
+        f"; leading it back failed: {lost}: the kernel refused it: no reason; to be as before it needs: {lost}"
+        in message
+    )
+    assert "somebody else" not in message
+
+
 # Refusals of the kernel's own: of several operations that went to it together it does those that it can
 
 NO_SCHEDULER = (
