@@ -108,6 +108,8 @@ options:
       - V(absent) removes it with all its servers. One that does not exist is fine.
       - With V(absent) and O(drain_timeout) above zero all its servers get weight 0 first and their connections are
         waited for. Then the service is removed, whether all of them have ended or not.
+      - Meanwhile it refuses new clients, also those that another service would take once it is gone (that on port 0 of the same
+        address and protocol, of packets with a mark one by address).
     type: str
     choices: [present, absent]
     default: present
