@@ -167,13 +167,14 @@ def look(text):
 
 def holders(path, own):
     """Which interface has each kept address that is up; an interface that has no other of its family is out of use."""
+    lines = [line.split()[1:] for line in read(path) if line.startswith("vip ")]
+    kept = {vip for vip, _device in lines}
     used = {
         (device, ":" in address)
         for device, found in own.items()
         for address in found
-        if not address.endswith(("/32", "/128")) and not address.startswith("fe80:")
+        if address not in kept and not address.startswith("fe80:")
     }
-    lines = [line.split()[1:] for line in read(path) if line.startswith("vip ")]
     return {
         vip.partition("/")[0]: device
         for vip, device in lines

@@ -76,6 +76,8 @@ def test_an_address_is_held_by_an_interface_that_is_in_use(tmp_path):
         "eth1": ["192.0.2.2/32"],  # a part of something else by now
     }
     assert keep.holders(kept, own) == {"192.0.2.1": "eth0"}
+    own["eth0"].append("2001:db8::9/128")  # as DHCP gives them
+    assert keep.holders(kept, own) == {"192.0.2.1": "eth0", "2001:db8::1": "eth0"}
     assert keep.holders(tmp_path / "missing", own) == {}
 
 
