@@ -109,6 +109,11 @@ WRONG = (
         "rolling_update_addresses: 172.16.0.1, 172.16.0.2 can not be those of several hosts; "
         "say of each its own, as a variable of that host",
     ),
+    (  # nothing wrong with the addresses
+        "rolling_update",
+        {"rolling_update_hosts": "lvs1", "rolling_update_addresses": ["172.16.0.1", "172.16.0.1"]},
+        "rolling_update_role: is required, what is done to each real server; or rolling_update_tasks_file instead",
+    ),
     (
         "rolling_update",
         {"rolling_update_hosts": 5, "rolling_update_tasks_file": 6},
