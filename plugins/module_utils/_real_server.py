@@ -98,8 +98,8 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
         lines += _tunnels(needs) if needs["forwarding"] == "tunnel" else _direct(needs["vips"])
     if problems:
         raise InvalidInput(problems)
-    found = _found(dict(line.split()[1:] for line in lines if line.startswith("sysctl ")), looked)
-    wanted = {line.split()[1] for line in lines if line.startswith("sysctl ")}
+    wanted = dict(line.split()[1:] for line in lines if line.startswith("sysctl "))
+    found = _found(wanted, looked, derived=not needs["interfaces"])
     names = {"all", "default", *(link["ifname"] for link in looked["links"])}
     return {
         "lines": lines,
@@ -110,15 +110,17 @@ def real_server_lines(needs: Mapping[str, Any], looked: Mapping[str, Any]) -> di
     }
 
 
-def _found(wanted: Mapping[str, str], looked: Mapping[str, Any]) -> dict[str, str]:
-    """An interface that came after the first run has what that gave to default, and would have had what was there before."""
+def _found(wanted: Mapping[str, str], looked: Mapping[str, Any], derived: bool) -> dict[str, str]:
+    """With interfaces that are derived, one that comes after the first run has what that gave to default, and would have had
+    what was there before.
+    """
     recorded: Mapping[str, str] = looked["record"].get("sysctls", {})
     found = {}
     for name, value in wanted.items():
         now = looked["sysctls"].get(name)
         general = "/".join(["default" if number == 3 else part for number, part in enumerate(name.split("/"))])
         if now is not None:
-            found[name] = recorded[general] if now == value and general in recorded else now
+            found[name] = recorded[general] if derived and now == value and general in recorded else now
     return {**found, **recorded}
 
 
@@ -331,6 +333,11 @@ def _answering(gateway: str, addresses: Sequence[str]) -> list[str]:
     of its family.
     """
     own = [ipaddress.ip_interface(address) for address in addresses]
-    usable = [each for each in own if f"ipv{each.version}" == family_of(gateway) and not each.is_link_local]
-    beside = [each for each in usable if ipaddress.ip_address(gateway) in each.network]
-    return [str(each.ip) for each in beside or usable]
+    family = [each for each in own if f"ipv{each.version}" == family_of(gateway)]
+    # IPv6 has link-local addresses everywhere, of which no director knows
+    beside = [
+        each
+        for each in family
+        if ipaddress.ip_address(gateway) in each.network and not (each.version == 6 and each.is_link_local)
+    ]
+    return [str(each.ip) for each in beside or (each for each in family if not each.is_link_local)]

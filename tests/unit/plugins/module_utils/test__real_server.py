@@ -147,6 +147,8 @@ def test_sysctls_are_remembered_as_they_were_before_the_first_run():
 def test_an_interface_that_came_later_had_what_was_default_before():
     assert _sysctls({"default": "1", "eth0": "1"}, {"default": "0"}) == [{"default": "0", "eth0": "0"}, {}]
     assert _sysctls({"default": "1", "eth0": "8"}, {"default": "0"}) == [{"default": "0", "eth0": "8"}, {}]
+    named = {"vips": ["192.0.2.1"], "interfaces": ["eth0"]}  # since a later run: it may have been there all the time
+    assert _sysctls({"default": "1", "eth0": "1"}, {"default": "0"}, **named)[0] == {"default": "0", "eth0": "1"}
 
 
 def test_what_is_no_longer_needed_is_put_back_but_not_where_an_interface_is_away():
@@ -255,6 +257,7 @@ def test_nat_leaves_the_default_route_alone():
         ("2001:db8:1::fe", ["2001:db8:1::1/128", "fe80::1/64"], ["2001:db8:1::1"]),
         ("fe80::fe", ["2001:db8:1::1/64", "198.51.100.1/24", "fe80::1/64"], ["2001:db8:1::1"]),
         ("2001:db8:1::fe", ["2001:db8:1::1/64", "2001:db8:2::1/64"], ["2001:db8:1::1"]),
+        ("169.254.0.9", ["198.51.100.1/24", "169.254.0.1/16"], ["169.254.0.1"]),
         ("fe80::fe", ["198.51.100.1/24", "fe80::1/64"], None),
     ],
 )
