@@ -120,7 +120,7 @@ def _merged_server(spec: ServerSpec, service: ServiceKey, current: Server | None
     kind = values["tunnel_type"] if tunnel else None
     if "tunnel_port" not in given and kind != "gue":
         values["tunnel_port"] = None
-    if "tunnel_checksum" not in given:
+    if "tunnel_checksum" not in given and (kind != base["tunnel_type"] or base["tunnel_checksum"] is None):
         values["tunnel_checksum"] = _kept_checksum(kind, base["tunnel_checksum"])
     return Server(**values)
 

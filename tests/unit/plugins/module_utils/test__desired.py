@@ -522,6 +522,17 @@ def test_odd_server_of_which_only_the_weight_would_change_is_warned_of_and_not_r
         assert back.warnings == warnings
 
 
+def test_a_checksum_that_only_the_kernel_takes_stays_while_the_tunnel_does():
+    odd = Server(RIP, forwarding="tunnel", tunnel_type="gre", tunnel_checksum="remcsum")
+    table = {HTTP: Entry(PLAIN, {RIP: odd})}
+    drained = with_drained_server(table, HTTP, ServerSpec(RIP.address, RIP.port, {}), DrainSpec())
+    assert drained.table[HTTP].servers == {RIP: odd._replace(weight=0)}
+    other = with_server(table, HTTP, ServerSpec(RIP.address, RIP.port, {"tunnel_type": "gue", "tunnel_port": 6080}))
+    assert other.table[HTTP].servers[RIP].tunnel_checksum == "remcsum"
+    with pytest.raises(InvalidInput, match="remcsum needs tunnel_type gue"):
+        with_server(table, HTTP, ServerSpec(RIP.address, RIP.port, {"upper_threshold": 9}))
+
+
 def test_service_keeps_its_servers_and_the_others():
     table = {HTTP: Entry(PLAIN, {RIP: NAT}), MARK: Entry(Service(MARK), {})}
     desired = with_service(table, ServiceSpec(HTTP, {"scheduler": "wlc"}))
