@@ -139,13 +139,14 @@ def look(text):
         for vip, device in asked.get("vips", [])
     ]
     taken, _unasked = who_has(vips, own)  # where nobody could be asked, they are refused when they are to come up
-    table = served() if vips else set()
+    table = list(entries()) if "vips" in asked else []  # only the role director wants to know
+    there = served(table)
     answer = {
         "record": recorded(asked["record"]),
         "beside": recorded(asked.get("beside", os.devnull)),
         "default": default,
         "held": held,
-        "loaded": loaded(),
+        "loaded": loaded(table),
         "learned": sorted({route["dev"] for route in routes("-6") if route.get("protocol") == "ra"}),
         "links": shown("-d", "link"),
         "addresses": {device: sorted(found) for device, found in own.items()},
@@ -153,7 +154,7 @@ def look(text):
             f"{address}: the machine with the hardware address {other} has it, seen on {device}"
             for address, device, other in taken
         ],
-        "unserved": [vip for vip, _device in vips if not {packed(vip), ANY} & table],
+        "unserved": [vip for vip, _device in vips if not {packed(vip), ANY} & there],
         "ways": {address: way(address) for address in asked.get("reach", [])},
         "sysctls": {name: value(name) for name in names(asked.get("sysctls", {}))},
         "overriding": list(overriding(asked.get("after", ""), asked.get("sysctls", {}))),
@@ -393,7 +394,7 @@ class Keeper:
 
     @functools.cached_property
     def served(self):
-        return served()
+        return served(entries())
 
     def add_vip(self, vip, device):
         address = vip.partition("/")[0]
@@ -526,35 +527,34 @@ def shown(*words):
     return json.loads(done.stdout or "[]") if done.returncode == 0 else []
 
 
-def served(table=Path("/proc/net/ip_vs")):
-    """The addresses that IPVS has services for. One by mark may be for any."""
-    found = set()
-    for line in read(table)[3:]:
-        protocol, name = line.split()[:2]
-        host = name.rpartition(":")[0]
-        if protocol == "FWM":
-            found.add(ANY)
-        elif protocol != "->":
-            found.add(packed(host[1:-1]) if host[0] == "[" else bytes.fromhex(host))
-    return found
-
-
-def loaded(table=Path("/proc/net/ip_vs")):
-    """The services of IPVS by their names, each with the families of its servers by NAT."""
-    found, nat = {}, []
+def entries(table=Path("/proc/net/ip_vs")):
+    """Protocol, address, and port or mark of each service of IPVS, and its scheduler; "->" and the way to each of its servers."""
     for line in read(table)[3:]:
         protocol, name, way = line.split()[:3]
-        host, _colon, port = name.rpartition(":")
+        host, _colon, number = name.rpartition(":")
+        address = (packed(host[1:-1]) if host[0] == "[" else bytes.fromhex(host)) if host else ANY
+        yield protocol.lower(), address, int(number, 16), way
+
+
+def served(table):
+    """The addresses that IPVS has services for. One by mark may be for any."""
+    return {address for protocol, address, _number, _way in table if protocol != "->"}
+
+
+def loaded(table):
+    """The services of IPVS by their names, each with the families of its servers by NAT."""
+    found, nat = {}, []
+    for protocol, address, number, way in table:
+        family = "ipv6" if len(address) == 16 else "ipv4"
         if protocol == "->":
-            family = "ipv6" if host[0] == "[" else "ipv4"
             nat += [family] if way == "Masq" and family not in nat else []
             continue
-        if protocol == "FWM":
-            title = f"fwmark {int(name, 16)}"
-        elif host[0] == "[":
-            title = f"{protocol.lower()} [{socket.inet_ntop(socket.AF_INET6, packed(host[1:-1]))}]:{int(port, 16)}"
+        if protocol == "fwm":
+            title = f"fwmark {number}"
+        elif family == "ipv6":
+            title = f"{protocol} [{socket.inet_ntop(socket.AF_INET6, address)}]:{number}"
         else:
-            title = f"{protocol.lower()} {socket.inet_ntoa(bytes.fromhex(host))}:{int(port, 16)}"
+            title = f"{protocol} {socket.inet_ntoa(address)}:{number}"
         nat = found.setdefault(title, [])
     return found
 

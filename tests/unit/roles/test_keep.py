@@ -49,23 +49,27 @@ def table(tmp_path):
     [("192.0.2.1", True), ("2001:db8::1", True), ("198.51.100.1", False), ("192.0.2.2", False), ("2001:db8::2", False)],
 )
 def test_an_address_is_served_when_the_table_has_a_service_for_it(table, address, served):
-    assert (keep.packed(address) in keep.served(table)) is served
+    assert (keep.packed(address) in keep.served(keep.entries(table))) is served
 
 
 def test_a_service_by_mark_may_be_for_any_address(table):
     table.write_text(TABLE + "FWM  00000007 rr\n")
-    assert keep.ANY in keep.served(table)
+    assert keep.ANY in keep.served(keep.entries(table))
 
 
 def test_without_ipvs_nothing_is_served(tmp_path):
-    assert keep.served(tmp_path / "missing") == set()
-    assert keep.loaded(tmp_path / "missing") == {}
+    assert keep.served(keep.entries(tmp_path / "missing")) == set()
+    assert keep.loaded(keep.entries(tmp_path / "missing")) == {}
 
 
 def test_services_have_the_names_that_the_modules_give_them(table):
     text = "FWM  00000007 rr\n  -> [2001:0db8:0000:0000:0000:0000:0000:0009]:0050 Masq    1      0          0\n"
     table.write_text(TABLE + "  -> [2001:0db8:0000:0000:0000:0000:0000:0008]:0035 Route   1      0          0\n" + text)
-    assert keep.loaded(table) == {"tcp 192.0.2.1:80": ["ipv4"], "udp [2001:db8::1]:53": [], "fwmark 7": ["ipv6"]}
+    assert keep.loaded(keep.entries(table)) == {
+        "tcp 192.0.2.1:80": ["ipv4"],
+        "udp [2001:db8::1]:53": [],
+        "fwmark 7": ["ipv6"],
+    }
 
 
 def test_an_address_is_held_by_an_interface_that_is_in_use(tmp_path):
@@ -287,7 +291,7 @@ def test_lines_after_one_that_is_refused_wait(host):
 
 def test_a_virtual_address_waits_for_its_service_and_no_other_for_it(host, monkeypatch):
     announced = []
-    monkeypatch.setattr(keep, "served", lambda: {keep.packed("192.0.2.2")})
+    monkeypatch.setattr(keep, "served", lambda table: {keep.packed("192.0.2.2")})
     monkeypatch.setattr(keep, "announce", lambda device, address: announced.append(address))
     done, refused = host.keeps("vip 192.0.2.1/32 eth0", "vip 192.0.2.2/32 eth0")
     assert done == ["added: vip 192.0.2.2/32 eth0"]
@@ -300,7 +304,7 @@ def test_a_virtual_address_that_cannot_be_announced_is_there_and_ours(host, monk
     def announce(device, address):
         raise OSError(errno.ENETDOWN, "Network is down")
 
-    monkeypatch.setattr(keep, "served", lambda: {keep.ANY})
+    monkeypatch.setattr(keep, "served", lambda table: {keep.ANY})
     monkeypatch.setattr(keep, "announce", announce)
     line = "vip 192.0.2.1/32 eth0"
     assert host.keeps(line, "vip 192.0.2.2/32 eth0") == ([f"added: {line}", "added: vip 192.0.2.2/32 eth0"], [])
@@ -314,7 +318,7 @@ def test_a_virtual_address_that_is_new_is_asked_for_whatever_woke_the_service(ho
     monkeypatch.setattr(
         keep, "ask", lambda device, missing: asked.append(missing) or {"192.0.2.2": "52:54:00:00:00:02"}
     )
-    monkeypatch.setattr(keep, "served", lambda: {keep.ANY})
+    monkeypatch.setattr(keep, "served", lambda table: {keep.ANY})
     monkeypatch.setattr(keep, "announce", lambda device, address: None)
     one, two = "vip 192.0.2.1/32 eth0", "vip 192.0.2.2/32 eth0"
     host.keeps(one)
