@@ -78,7 +78,7 @@ class Needs:
     masquerade: list[dict[str, Any]] = field(default_factory=list)  # address, family
     forwarding: list[str] = field(default_factory=list)  # families
     forwarding_derived: bool = False
-    exact: list[str] = field(default_factory=list)  # services that have no other servers than those that were declared
+    exact: list[str] = field(default_factory=list)  # services that have no servers but the declared ones
     modules: list[str] = field(default_factory=list)
     sysctls: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str | None] = field(default_factory=dict)  # sysctls that matter here, see _director_sysctls
@@ -96,7 +96,7 @@ def director_needs(variables: Mapping[str, Any], prefix: str = "director_") -> N
     table, entries = _table(variables.get("services"), options)
     keys = [entry.service.key for entry in entries]
     needs = Needs(table=render(table), services=[key.to_options() for key in sorted_keys(table)])
-    needs.exact = [str(entry.service.key) for entry in entries if entry.servers is not None]
+    needs.exact = [_kernel_name(entry.service.key) for entry in entries if entry.servers is not None]
     needs.sysctls = _sysctls(options)
     daemons = _sync_daemons(options, needs.sysctls)
     needs.sync_daemons = _daemon_lines(daemons.values())
@@ -266,7 +266,7 @@ def staying_nat(facts: Mapping[str, Any]) -> list[str]:
     exclusions = read_exclude(Reader({"exclude": facts["exclude"] or []}, "", []))
     names = [(_kernel_name(key), key) for key in map(_key, looked["record"].get("services", []))]
     going = {name for name, key in names if key is not None and not is_excluded(key, exclusions)}
-    exact = set() if facts["table_state"] == "merged" else {name.partition(" (")[0] for name in needs["exact"]}
+    exact = set() if facts["table_state"] == "merged" else {*needs["exact"]}
     if facts["table_state"] == "overridden":
         going |= {name for name in looked["loaded"] if not any(is_excluded(key, exclusions) for key in _named(name))}
     going -= {_kernel_name(_key(service)) for service in needs["services"]}

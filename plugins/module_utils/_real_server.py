@@ -332,8 +332,7 @@ def _answering(gateway: str, addresses: Sequence[str]) -> list[str]:
     """Own addresses on the gateway's network; where it is reached without one (a gateway that is link-local, a host route), all
     of its family.
     """
-    own = [ipaddress.ip_interface(address) for address in addresses]
-    family = [each for each in own if f"ipv{each.version}" == family_of(gateway)]
+    family = [ipaddress.ip_interface(address) for address in _of(addresses, family_of(gateway))]
     # IPv6 has link-local addresses everywhere, of which no director knows
     beside = [
         each
